@@ -1,0 +1,1 @@
+"""WebRTC for Python on a native core."""
