@@ -1,5 +1,5 @@
-/* CRC32c (Castagnoli), as SCTP uses it (RFC 9260 appendix A): SSE4.2 or ARMv8 instructions where the
- * machine has them (three interleaved streams), slicing by eight elsewhere. Chosen per call by a test of
+/* CRC32c (Castagnoli), as SCTP uses it (RFC 9260 appendix A): SSE4.2 (three interleaved
+ * streams) or ARMv8 instructions where the machine has them, slicing by eight elsewhere. Chosen per call by a test of
  * the CPU that the compiler caches; no writable global.
  *
  * `crc` is 0 to begin, or the last result to go on: crc32c(crc32c(0, a), b) == crc32c(0, ab).

@@ -1,7 +1,7 @@
 /* Injected randomness: a cryptographic generator that its owner seeds (ChaCha20, fast key erasure).
  *
  * The owner of a machine seeds it once from the operating system (io/) or, in a test, from a number.
- * Machines borrow a pointer and draw as they need; no system call, 4 ns per drawn word. One thread at a
+ * Machines borrow a pointer and draw as they need; no system call, some 6 ns per drawn word. One thread at a
  * time. The same seed gives the same bytes for ever.
  */
 #ifndef RT_BASE_RANDOM_H
