@@ -57,7 +57,8 @@ rt_status rt_worker_unbind(rt_worker *worker, uint32_t socket); /* RT_UNEXPECTED
 rt_status rt_worker_add_peer(rt_worker *worker, rt_peer_config *config, uint64_t tag, rt_worker_peer **out);
 /* The peer's ICE agent learns the socket as a host candidate `announced` (for 1:1 NATs; NULL: as bound).
  * Sockets that are not shared are closed with the peer. */
-rt_status rt_worker_peer_add_socket(rt_worker_peer *peer, uint32_t socket, const rt_addr *announced, uint16_t preference);
+rt_status rt_worker_peer_add_socket(rt_worker_peer *peer, uint32_t socket, const rt_addr *announced,
+                                    uint16_t preference);
 rt_peer *rt_worker_peer_machine(rt_worker_peer *peer);
 /* Routes by the current local ufrag; call after rt_ice_restart. */
 void rt_worker_peer_restarted(rt_worker_peer *peer);
@@ -83,7 +84,7 @@ bool rt_worker_event_next(rt_worker *worker, rt_worker_event *out);
 typedef struct rt_worker_stats {
     uint64_t datagrams_received, datagrams_sent, bytes_received, bytes_sent;
     uint64_t receive_calls, send_calls, gso_runs, gro_runs;
-    uint64_t unroutable;    /* no peer for this source and no known user name */
+    uint64_t unroutable; /* no peer for this source and no known user name */
     uint64_t send_errors, send_blocked, receive_errors;
     uint64_t iterations, wakeups;
     uint32_t peers, sockets;
@@ -95,7 +96,7 @@ void rt_worker_get_stats(rt_worker *worker, rt_worker_stats *out);
 /* Addresses of this machine's interfaces, for host candidates: up to `max`, ordered by preference.
  * Loopback only when asked, or when there is nothing else. Returns the count. */
 typedef struct rt_interface {
-    rt_addr address;     /* port 0 */
+    rt_addr address; /* port 0 */
     uint32_t mtu;
     uint16_t preference; /* for rt_worker_peer_add_socket */
     bool loopback;
