@@ -13,7 +13,7 @@ cdef tuple TYPES = ("host", "srflx", "prflx", "relay")
 cdef tuple TCP_TYPES = (None, "active", "passive", "so")
 
 cdef object FOUNDATION = re.compile(r"[A-Za-z0-9+/]{1,32}")
-cdef object HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_-]{1,63})*\.?")
+cdef object HOST_NAME = re.compile(r"(?=.{1,253}$)\w[\w-]{0,62}(\.[\w-]{1,63})*\.?", re.ASCII)
 cdef object TOKEN = re.compile(r"[^\s]+")
 cdef object NUMERIC = re.compile(r"[0-9.]+")
 
@@ -131,8 +131,8 @@ cdef class Candidate:
         words = line.removeprefix("candidate:").split()
         if len(words) < 8 or words[6] != "typ":
             raise ValueError(
-                "a candidate is 'candidate:FOUNDATION COMPONENT TRANSPORT PRIORITY ADDRESS PORT typ TYPE ...', "
-                f"not {text[:200]!r}"
+                "a candidate is 'candidate:FOUNDATION COMPONENT TRANSPORT PRIORITY ADDRESS PORT typ TYPE ...'"
+                f", not {text[:200]!r}"
             )
         if len(words) % 2:
             raise ValueError(f"extension attribute without a value: {words[-1]!r}")
