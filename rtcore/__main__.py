@@ -1,0 +1,5 @@
+"""`python -m rtcore` is the `rtcore` command."""
+
+from rtcore.cli import main
+
+main()
