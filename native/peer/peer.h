@@ -15,7 +15,7 @@
 #include "proto/sctp.h"
 
 typedef struct rt_peer_config {
-    rt_random *random; /* borrowed */
+    rt_random *random;   /* borrowed */
     rt_ice_config ice;   /* `random` is filled in */
     rt_dtls_config dtls; /* `certificate`: a reference is taken; `role` is set by rt_peer_set_dtls_role */
     rt_sctp_config sctp; /* `random` is filled in */
@@ -46,10 +46,14 @@ rt_status rt_peer_start_sctp(rt_peer *peer, uint16_t remote_port, uint32_t remot
  * owner drains transmit() once more, then frees. */
 void rt_peer_close(rt_peer *peer, rt_time now);
 
-/* One datagram, decrypted in place. */
+/* One datagram, decrypted in place. DTLS that comes before the role is set and ICE has a path is held back
+ * (four datagrams, 8 KiB) and taken up then. */
 rt_status rt_peer_receive(rt_peer *peer, uint16_t socket, const rt_addr *from, rt_buffer datagram, rt_time now);
-/* Headroom and tailroom of the batch are set and reset inside. Returns how many packets were added. */
+/* Headroom and tailroom of the batch are set inside and 0 afterwards. Returns how many packets were added; 0
+ * when there is nothing more. While ICE has no path, DTLS and SCTP keep what they have. */
 size_t rt_peer_transmit(rt_peer *peer, rt_batch *out, rt_time now);
+/* Later than the last transmit's `now`. SCTP's clock stands still while there is no path, so that an
+ * association survives until ICE has restarted. */
 rt_time rt_peer_deadline(const rt_peer *peer);
 void rt_peer_expire(rt_peer *peer, rt_time now);
 
@@ -68,9 +72,9 @@ bool rt_peer_event_next(rt_peer *peer, rt_peer_event *out, rt_time now);
 
 typedef struct rt_peer_stats {
     uint64_t packets_sent, packets_received, bytes_sent, bytes_received; /* all datagrams (W3C transport) */
-    uint64_t unknown;      /* first byte of no known protocol */
-    uint64_t early;        /* DTLS held back or dropped before the role was known */
-    uint64_t foreign;      /* DTLS from an address that ICE does not know */
+    uint64_t unknown;                                                    /* first byte of no known protocol */
+    uint64_t early;   /* DTLS that came before its time: held back, or dropped beyond that */
+    uint64_t foreign; /* DTLS from an address that ICE does not know */
 } rt_peer_stats;
 
 void rt_peer_get_stats(const rt_peer *peer, rt_peer_stats *out);

@@ -12,23 +12,24 @@
 
 #define RT_CHANNEL_ID_NONE 65535 /* not a valid stream id (RFC 8832 section 6) */
 #define RT_CHANNEL_LABEL_MAX 65535
+#define RT_CHANNEL_FAILED 0xfffe /* `error` of CLOSED: this channel alone failed; `text` says why */
 
 typedef enum rt_channel_state { /* W3C RTCDataChannelState */
-    RT_CHANNEL_CONNECTING,
-    RT_CHANNEL_OPEN,
-    RT_CHANNEL_CLOSING,
-    RT_CHANNEL_CLOSED,
+                                RT_CHANNEL_CONNECTING,
+                                RT_CHANNEL_OPEN,
+                                RT_CHANNEL_CLOSING,
+                                RT_CHANNEL_CLOSED,
 } rt_channel_state;
 
 typedef struct rt_channel_options {
-    rt_span label;            /* UTF-8, copied */
-    rt_span subprotocol;      /* UTF-8, copied */
+    rt_span label;       /* UTF-8, copied */
+    rt_span subprotocol; /* UTF-8, copied */
     bool ordered;
-    bool negotiated;          /* no DCEP; `id` is given */
-    uint16_t id;              /* RT_CHANNEL_ID_NONE: chosen by role once it is known */
-    int32_t max_retransmits;  /* -1: not set */
-    int32_t max_lifetime_ms;  /* -1: not set; not both */
-    uint16_t priority;        /* 128, 256, 512, 1024; 0 means 256 */
+    bool negotiated;         /* no DCEP; `id` is given */
+    uint16_t id;             /* RT_CHANNEL_ID_NONE: chosen by role once it is known */
+    int32_t max_retransmits; /* -1: not set */
+    int32_t max_lifetime_ms; /* -1: not set; not both */
+    uint16_t priority;       /* 128, 256, 512, 1024; 0 means 256 */
 } rt_channel_options;
 
 typedef struct rt_channels rt_channels;
@@ -45,9 +46,12 @@ void rt_channels_set_role(rt_channels *channels, bool dtls_client, rt_time now);
 rt_status rt_channel_open(rt_channels *channels, const rt_channel_options *options, uint32_t *handle, rt_time now);
 /* RT_AGAIN when the send buffer is full, RT_TOO_LARGE, RT_UNEXPECTED unless open. Empty messages are fine. */
 rt_status rt_channel_send(rt_channels *channels, uint32_t handle, rt_span data, bool binary, rt_time now);
-/* Delivers what is queued, then resets the stream; CLOSED follows. Idempotent. */
+/* Delivers what is queued, then resets the stream; CLOSED follows when the peer has answered with its own
+ * reset. Messages that arrive until then are still events. Idempotent. */
 rt_status rt_channel_close(rt_channels *channels, uint32_t handle, rt_time now);
+/* Bytes of messages that were not yet handed to the network for the first time (W3C bufferedAmount). */
 uint32_t rt_channel_buffered(const rt_channels *channels, uint32_t handle);
+/* BUFFERED_LOW is told from here on, when that amount falls to the threshold or below. */
 rt_status rt_channel_set_buffered_low(rt_channels *channels, uint32_t handle, uint32_t threshold);
 
 typedef struct rt_channel_info {
@@ -88,10 +92,14 @@ typedef struct rt_channel_event {
 bool rt_channels_event(rt_channels *channels, rt_channel_event *out, rt_time now);
 void rt_channels_release(rt_channels *channels, size_t bytes, rt_time now);
 
+/* The transport below is gone for good (DTLS closed or failed): what has arrived is still told, then all
+ * channels close, then DISCONNECTED with `error` and `text`. The association is left as it is. */
+void rt_channels_end(rt_channels *channels, uint16_t error, const char *text);
+
 typedef struct rt_channels_stats {
-    uint64_t opened, closed;             /* W3C dataChannelsOpened, dataChannelsClosed */
-    uint64_t malformed, unexpected;      /* DCEP messages or data dropped */
-    uint64_t refused;                    /* opens beyond max_channels */
+    uint64_t opened, closed;        /* W3C dataChannelsOpened, dataChannelsClosed */
+    uint64_t malformed, unexpected; /* DCEP messages or data dropped */
+    uint64_t refused;               /* opens beyond max_channels */
 } rt_channels_stats;
 
 void rt_channels_get_stats(const rt_channels *channels, rt_channels_stats *out);

@@ -1,0 +1,214 @@
+#include "peer/peer_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FINGERPRINTS_MAX = 16 };
+
+void rt_peer_config_default(rt_peer_config *config)
+{
+    *config = (rt_peer_config){0};
+    rt_ice_config_default(&config->ice);
+    rt_dtls_config_default(&config->dtls);
+    rt_sctp_config_default(&config->sctp);
+}
+
+rt_peer *rt_peer_new(const rt_peer_config *config, rt_time now)
+{
+    (void)now;
+    rt_peer *peer = calloc(1, sizeof *peer);
+    if (!peer)
+        return NULL;
+    rt_ice_config ice = config->ice;
+    ice.random = config->random;
+    peer->ice = rt_ice_new(&ice);
+    if (!peer->ice) {
+        free(peer);
+        return NULL;
+    }
+    peer->max_channels = config->max_channels;
+    peer->dtls_config = config->dtls;
+    peer->dtls_config.certificate = rt_certificate_ref(config->dtls.certificate);
+    peer->sctp_config = config->sctp;
+    peer->sctp_config.random = config->random;
+    return peer;
+}
+
+void rt_peer_free(rt_peer *peer)
+{
+    if (!peer)
+        return;
+    rt_peer_drop_early(peer);
+    rt_channels_free(peer->channels);
+    rt_sctp_free(peer->sctp);
+    rt_dtls_free(peer->dtls);
+    rt_ice_free(peer->ice);
+    rt_certificate_free(peer->dtls_config.certificate);
+    free(peer->fingerprints);
+    free(peer);
+}
+
+rt_ice *rt_peer_ice(rt_peer *peer)
+{
+    rt_peer_settle_received(peer);
+    return peer->ice;
+}
+
+rt_dtls *rt_peer_dtls(rt_peer *peer)
+{
+    return peer->dtls;
+}
+
+rt_sctp *rt_peer_sctp(rt_peer *peer)
+{
+    return peer->sctp;
+}
+
+rt_channels *rt_peer_channels(rt_peer *peer)
+{
+    return peer->channels;
+}
+
+rt_status rt_peer_add_fingerprint(rt_peer *peer, rt_hash hash, rt_span digest, rt_time now)
+{
+    if (peer->closed)
+        return RT_CLOSED;
+    if (peer->dtls)
+        return rt_dtls_add_fingerprint(peer->dtls, hash, digest, now);
+    if (digest.size != rt_hash_size(hash))
+        return RT_INVALID;
+    if (peer->fingerprint_count == FINGERPRINTS_MAX)
+        return RT_AGAIN;
+    rt_peer_fingerprint *grown = realloc(peer->fingerprints, (peer->fingerprint_count + 1) * sizeof *grown);
+    if (!grown)
+        return RT_NO_MEMORY;
+    peer->fingerprints = grown;
+    rt_peer_fingerprint *added = &grown[peer->fingerprint_count++];
+    added->hash = hash;
+    added->size = (uint8_t)digest.size;
+    memcpy(added->digest, digest.data, digest.size);
+    return RT_OK;
+}
+
+rt_status rt_peer_set_dtls_role(rt_peer *peer, rt_dtls_role role, rt_time now)
+{
+    if (peer->closed)
+        return RT_CLOSED;
+    if (peer->dtls)
+        return peer->dtls_config.role == role ? RT_OK : RT_UNEXPECTED;
+    peer->dtls_config.role = role;
+    rt_dtls *dtls = rt_dtls_new(&peer->dtls_config);
+    if (!dtls)
+        return RT_SYSTEM;
+    for (uint32_t i = 0; i < peer->fingerprint_count; i++) {
+        const rt_peer_fingerprint *known = &peer->fingerprints[i];
+        rt_status status = rt_dtls_add_fingerprint(dtls, known->hash, rt_span_of(known->digest, known->size), now);
+        if (status != RT_OK) {
+            rt_dtls_free(dtls);
+            return status;
+        }
+    }
+    free(peer->fingerprints);
+    peer->fingerprints = NULL;
+    peer->dtls = dtls;
+    if (peer->channels)
+        rt_channels_set_role(peer->channels, role == RT_DTLS_CLIENT, now);
+    rt_peer_progress(peer, now);
+    return RT_OK;
+}
+
+rt_status rt_peer_start_sctp(rt_peer *peer, uint16_t remote_port, uint32_t remote_max_message_size, rt_time now)
+{
+    if (peer->closed)
+        return RT_CLOSED;
+    if (peer->sctp)
+        return RT_EXISTS;
+    peer->sctp_config.remote_port = remote_port;
+    rt_sctp *sctp = rt_sctp_new(&peer->sctp_config);
+    if (!sctp)
+        return RT_NO_MEMORY;
+    rt_channels *channels = rt_channels_new(sctp, peer->max_channels);
+    if (!channels) {
+        rt_sctp_free(sctp);
+        return RT_NO_MEMORY;
+    }
+    rt_sctp_set_remote_max_message_size(sctp, remote_max_message_size);
+    peer->sctp = sctp;
+    peer->channels = channels;
+    if (peer->dtls)
+        rt_channels_set_role(channels, peer->dtls_config.role == RT_DTLS_CLIENT, now);
+    if (peer->dtls_state >= RT_DTLS_CLOSED)
+        rt_channels_end(channels, 0, "the transport is closed");
+    rt_peer_progress(peer, now);
+    return RT_OK;
+}
+
+static void end_channels(rt_peer *peer)
+{
+    if (!peer->channels)
+        return;
+    if (peer->closed)
+        rt_channels_end(peer->channels, 0, "");
+    else if (peer->dtls_state == RT_DTLS_CLOSED)
+        rt_channels_end(peer->channels, 0, "the peer closed the connection");
+    else
+        rt_channels_end(peer->channels, RT_CHANNEL_FAILED, "the secure transport failed");
+}
+
+void rt_peer_progress(rt_peer *peer, rt_time now)
+{
+    if (!peer->dtls)
+        return;
+    uint16_t socket;
+    rt_addr to;
+    if (!peer->dtls_started && !peer->closed && rt_ice_path(peer->ice, &socket, &to)) {
+        peer->dtls_started = true;
+        (void)rt_dtls_start(peer->dtls, now); /* what fails is an event of DTLS */
+        rt_peer_take_early(peer, now);
+    }
+    rt_dtls_state state = rt_dtls_get_state(peer->dtls);
+    if (state == RT_DTLS_CONNECTED && peer->sctp && !peer->sctp_started) {
+        peer->sctp_started = true;
+        (void)rt_sctp_connect(peer->sctp, now); /* as above */
+    }
+    if (state == peer->dtls_state)
+        return;
+    peer->dtls_state = state;
+    if (state == RT_DTLS_CLOSED || state == RT_DTLS_FAILED)
+        end_channels(peer);
+}
+
+void rt_peer_close(rt_peer *peer, rt_time now)
+{
+    if (peer->closed)
+        return;
+    peer->closed = true;
+    rt_peer_drop_early(peer);
+    if (peer->dtls)
+        rt_dtls_close(peer->dtls, now);
+    end_channels(peer);
+}
+
+bool rt_peer_event_next(rt_peer *peer, rt_peer_event *out, rt_time now)
+{
+    rt_peer_progress(peer, now);
+    /* The lower machine's events first: they are the cause of the upper one's. */
+    if (rt_ice_event_next(peer->ice, &out->ice)) {
+        out->type = RT_PEER_EVENT_ICE;
+        return true;
+    }
+    if (peer->dtls && rt_dtls_event_next(peer->dtls, &out->dtls)) {
+        out->type = RT_PEER_EVENT_DTLS;
+        return true;
+    }
+    if (peer->channels && rt_channels_event(peer->channels, &out->channel, now)) {
+        out->type = RT_PEER_EVENT_CHANNEL;
+        return true;
+    }
+    return false;
+}
+
+void rt_peer_get_stats(const rt_peer *peer, rt_peer_stats *out)
+{
+    *out = peer->stats;
+}
