@@ -186,9 +186,9 @@ static void reset_parameters(void)
 static void bad_lengths_stop_the_reader(void)
 {
     static const uint8_t cases[][8] = {
-        {0, 0, 0, 3, 0, 0, 0, 0},  /* shorter than its header */
-        {0, 0, 0, 9, 0, 0, 0, 0},  /* longer than the packet */
-        {0, 0, 0xff, 0xff, 0, 0},  /* much longer */
+        {0, 0, 0, 3, 0, 0, 0, 0}, /* shorter than its header */
+        {0, 0, 0, 9, 0, 0, 0, 0}, /* longer than the packet */
+        {0, 0, 0xff, 0xff, 0, 0}, /* much longer */
     };
     for (size_t i = 0; i < 3; i++) {
         rt_reader r = rt_reader_of(rt_span_of(cases[i], 8));
