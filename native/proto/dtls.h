@@ -37,11 +37,11 @@ size_t rt_certificate_write_pem(const rt_certificate *certificate, bool key, rt_
 typedef enum rt_dtls_role { RT_DTLS_CLIENT, RT_DTLS_SERVER } rt_dtls_role;
 
 typedef enum rt_dtls_state { /* W3C RTCDtlsTransportState */
-    RT_DTLS_NEW,
-    RT_DTLS_CONNECTING,
-    RT_DTLS_CONNECTED,
-    RT_DTLS_CLOSED,
-    RT_DTLS_FAILED,
+                             RT_DTLS_NEW,
+                             RT_DTLS_CONNECTING,
+                             RT_DTLS_CONNECTED,
+                             RT_DTLS_CLOSED,
+                             RT_DTLS_FAILED,
 } rt_dtls_state;
 
 /* SRTP protection profiles (RFC 5764, 7714), IANA numbers. */
@@ -53,13 +53,13 @@ enum {
 };
 
 typedef struct rt_dtls_config {
-    rt_certificate *certificate;   /* a reference is taken */
+    rt_certificate *certificate; /* a reference is taken */
     rt_dtls_role role;
-    uint16_t mtu;                  /* largest datagram of the handshake, default 1200 */
-    uint16_t srtp_profiles[4];     /* in order of preference, 0 ends; none: no use_srtp extension */
-    rt_time first_timeout;         /* default 400 ms; doubles up to */
-    rt_time last_timeout;          /* default 8 s */
-    rt_time give_up_after;         /* handshake not complete: FAILED, default 30 s */
+    uint16_t mtu;              /* largest datagram of the handshake, default 1200 */
+    uint16_t srtp_profiles[4]; /* in order of preference, 0 ends; none: no use_srtp extension */
+    rt_time first_timeout;     /* default 400 ms; doubles up to */
+    rt_time last_timeout;      /* default 8 s */
+    rt_time give_up_after;     /* handshake not complete: FAILED, default 30 s */
 } rt_dtls_config;
 
 void rt_dtls_config_default(rt_dtls_config *config);
