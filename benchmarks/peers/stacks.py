@@ -1,0 +1,56 @@
+"""Which stacks there are, what starts each, and what each cannot do."""
+
+import sys
+from dataclasses import dataclass
+
+from .install import HERE, NODE_MODULES, PION
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One WebRTC implementation. `peer` and `pair` are the commands of README.md; a browser has neither."""
+
+    name: str
+    peer: tuple[str, ...] = ()
+    pair: tuple[str, ...] = ()
+    largest: int = 1 << 18  #: bytes of a message that it must take
+    bulk: int = 50_000_000  #: bytes of a long transfer that take it a few seconds
+    restarts_ice: bool = True  #: can offer an ICE restart, and answer one
+    empty: bool = True  #: sends and takes empty messages
+
+    @property
+    def browser(self) -> bool:
+        return not self.peer
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"NODE_PATH": str(NODE_MODULES)}
+
+
+PYTHON = (sys.executable, "-m")
+NODE = ("node",)
+
+AIORTC = Stack(
+    "aiortc",
+    peer=(*PYTHON, "benchmarks.peers.aiortc_peer"),
+    pair=(*PYTHON, "benchmarks.peers.pair", "aiortc"),
+    largest=1 << 16,  # what its descriptions say
+    bulk=5_000_000,  # some 60 Mbit/s
+    restarts_ice=False,
+)
+PION_GO = Stack("pion", peer=(str(PION), "peer"), pair=(str(PION), "pair"))
+LIBWEBRTC = Stack(
+    "libwebrtc",
+    peer=(*NODE, str(HERE / "peer.js"), "libwebrtc"),
+    pair=(*NODE, str(HERE / "pair.js"), "libwebrtc"),
+)
+LIBDATACHANNEL = Stack(
+    "libdatachannel",
+    peer=(*NODE, str(HERE / "peer.js"), "libdatachannel"),
+    pair=(*NODE, str(HERE / "pair.js"), "libdatachannel"),
+    restarts_ice=False,
+)
+CHROMIUM = Stack("chromium")
+FIREFOX = Stack("firefox")
+
+PEERS = [AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL, CHROMIUM, FIREFOX]
