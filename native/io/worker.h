@@ -60,8 +60,8 @@ rt_status rt_worker_add_peer(rt_worker *worker, rt_peer_config *config, uint64_t
 rt_status rt_worker_peer_add_socket(rt_worker_peer *peer, uint32_t socket, const rt_addr *announced,
                                     uint16_t preference);
 rt_peer *rt_worker_peer_machine(rt_worker_peer *peer);
-/* Routes by the current local ufrag; call after rt_ice_restart. */
-void rt_worker_peer_restarted(rt_worker_peer *peer);
+/* Routes by the current local ufrag, and tells the agent of the peer's sockets again; call after rt_ice_restart. */
+rt_status rt_worker_peer_restarted(rt_worker_peer *peer);
 /* Closes the peer, sends its good-bye, frees it and its sockets; events of it still in the outbox are
  * dropped by the taker, who knows the tag. Lock held. */
 void rt_worker_remove_peer(rt_worker_peer *peer);
@@ -80,6 +80,12 @@ typedef struct rt_worker_event {
 /* One event of the outbox, any thread. The outbox is bounded by what fills it: messages by each
  * association's receive window, all others by state changes of the machines. */
 bool rt_worker_event_next(rt_worker *worker, rt_worker_event *out);
+/* Up to `max` of them at once; returns how many. */
+size_t rt_worker_events(rt_worker *worker, rt_worker_event *out, size_t max);
+/* Frees what an event carries, for a taker who has no use for it. */
+void rt_worker_event_drop(rt_worker_event *event);
+/* Makes fd() readable: for a taker who leaves events waiting, and has run() called again. Any thread. */
+void rt_worker_recall(rt_worker *worker);
 
 typedef struct rt_worker_stats {
     uint64_t datagrams_received, datagrams_sent, bytes_received, bytes_sent;
