@@ -262,7 +262,8 @@ static rt_status receive_record(rt_dtls *dtls, uint8_t *record, size_t size, boo
     uint8_t type = record[0];
     uint16_t epoch = rt_load16(record + 3);
     bool handshaking = dtls->handshake && dtls->handshake->ssl;
-    if (is_over(dtls) || epoch > 1 || (epoch == 0 && (!handshaking || type == CONTENT_APPLICATION)))
+    if (is_over(dtls) || dtls->state == RT_DTLS_NEW || epoch > 1 ||
+        (epoch == 0 && (!handshaking || type == CONTENT_APPLICATION)))
         return drop(&dtls->stats.unexpected, RT_UNEXPECTED);
     if (type == CONTENT_APPLICATION && dtls->state != RT_DTLS_CONNECTED)
         return hold(dtls, record, RECORD_HEADER + size);
@@ -283,16 +284,10 @@ static rt_status receive_record(rt_dtls *dtls, uint8_t *record, size_t size, boo
     return receive_control(dtls, type, rt_span_of(record + RT_DTLS_HEADROOM, size - RECORD_SEALED));
 }
 
-/* Opens all records at once. The type of each that is not to be read is set to 0, in its place. */
-rt_status rt_dtls_receive(rt_dtls *dtls, rt_buffer datagram, rt_time now)
+/* Opens all records of a datagram. The type of each that is not to be read is set to 0, in its place. */
+static rt_status receive_records(rt_dtls *dtls, rt_buffer datagram)
 {
     rt_status result = RT_OK;
-    dtls->at = dtls->end = datagram.data;
-    if (dtls->state == RT_DTLS_NEW) {
-        if (dtls->config.role == RT_DTLS_CLIENT)
-            return drop(&dtls->stats.unexpected, RT_UNEXPECTED);
-        result = rt_dtls_start(dtls, now);
-    }
     for (size_t left = datagram.size; left > 0;) {
         uint8_t *record = dtls->end;
         size_t size = left >= RECORD_HEADER ? rt_load16(record + 11) : 0;
@@ -309,6 +304,17 @@ rt_status rt_dtls_receive(rt_dtls *dtls, rt_buffer datagram, rt_time now)
         left -= RECORD_HEADER + size;
     }
     return result;
+}
+
+rt_status rt_dtls_receive(rt_dtls *dtls, rt_buffer datagram, rt_time now)
+{
+    dtls->at = dtls->end = datagram.data;
+    if (dtls->state == RT_DTLS_NEW && dtls->config.role == RT_DTLS_SERVER)
+        (void)rt_dtls_start(dtls, now); /* FAILED, with its reason, if that was impossible */
+    rt_status status = receive_records(dtls, datagram);
+    if (dtls->state == RT_DTLS_CONNECTING)
+        dtls->at = dtls->end; /* what is held was copied: nothing here outlives the call */
+    return status;
 }
 
 /* The next application record of a run of opened ones. */
