@@ -419,7 +419,8 @@ void rt_dtls_expire(rt_dtls *dtls, rt_time now)
                      handshake->ssl ? "the handshake was not complete" : "the peer's fingerprint was not given",
                      (double)dtls->config.give_up_after / 1e9);
     } else if (now >= handshake->retransmit_at) {
-        handshake->timeout = rt_time_min(2 * handshake->timeout, dtls->config.last_timeout);
+        rt_time last = dtls->config.last_timeout;
+        handshake->timeout = handshake->timeout > last / 2 ? last : 2 * handshake->timeout;
         handshake->timeouts++;
         handshake->retransmit_at = RT_NEVER; /* set when all of it is sent */
         rt_dtls_flight_rewind(&dtls->flight);

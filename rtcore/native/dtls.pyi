@@ -20,7 +20,7 @@ class Certificate:
     def __init__(self, never: NoReturn) -> None: ...
     @staticmethod
     def generate(*, valid: timedelta = ...) -> Certificate:
-        """A self-signed ECDSA P-256 certificate, valid from now (and a day before, for late clocks) for `valid`.
+        """A self-signed ECDSA P-256 certificate, valid for `valid` from now, and a day back for late clocks.
 
         `ValueError` when `valid` is not positive or ends after the year 9999.
         """
@@ -32,7 +32,7 @@ class Certificate:
         certificate's key.
         """
     def pem(self) -> tuple[str, str]:
-        """The certificate and the private key (PKCS #8, not encrypted) as PEM: `from_pem(*c.pem())` is equal."""
+        """Certificate and private key (PKCS #8, not encrypted) as PEM, as `from_pem()` takes them."""
     @property
     def der(self) -> bytes:
         """The certificate, DER."""
@@ -74,7 +74,10 @@ class Connection:
         connection is over, or open with a peer of another fingerprint.
         """
     def start(self, now: float) -> None:
-        """Begins the handshake: a client's first flight waits in `transmit()`. `ConnectionError` the second time."""
+        """Begins the handshake; a client's first flight waits in `transmit()`.
+
+        `ConnectionError` the second time.
+        """
     def receive(self, data: Buffer, now: float) -> list[bytes]:
         """Takes one datagram and returns the application records that can be read now.
 
@@ -84,19 +87,21 @@ class Connection:
     def transmit(self, now: float) -> list[bytes]:
         """The datagrams of handshake and alerts that are to be sent now."""
     def write(self, data: Buffer) -> bytes:
-        """Returns one encrypted record with `data`, at most 16384 bytes: 37 bytes more. `ConnectionError` unless
-        connected, `ValueError` when it is too large."""
+        """Encrypts `data`, at most 16384 bytes, into one record, which is 37 bytes longer.
+
+        `ConnectionError` unless connected, `ValueError` when it is too large.
+        """
     @property
     def deadline(self) -> float | None:
         """When `expire()` is due, on the clock of `now`; None when nothing is waited for."""
     def expire(self, now: float) -> None:
         """The deadline has come: flights are sent again, or the handshake is given up."""
     def events(self) -> list[tuple[State, str]]:
-        """What happened since the last call: (state, reason) pairs. The reason tells why it closed or failed."""
+        """State changes since the last call as (state, reason); the reason tells why it closed or failed."""
     def close(self, now: float) -> None:
         """Says good-bye (close_notify waits in `transmit()`). Idempotent."""
     def export_keying_material(self, label: str, size: int) -> bytes:
-        """Keying material of RFC 5705, `size` bytes, without a context. `ConnectionError` unless connected."""
+        """`size` bytes of keying material (RFC 5705, no context). `ConnectionError` unless connected."""
     @property
     def state(self) -> State:
         """new, connecting, connected, closed or failed (W3C RTCDtlsTransportState)."""
@@ -113,5 +118,4 @@ class Connection:
     def remote_certificate(self) -> bytes | None:
         """The peer's certificate in DER, None before it came."""
     def stats(self) -> dict[str, int]:
-        """Counters: application records and bytes (plaintext) both ways, dropped records by reason, flights sent
-        again."""
+        """Counters: application records and plaintext bytes both ways, dropped records, repeated flights."""

@@ -42,7 +42,7 @@ cdef int check(rt_status status, str what) except -1:
 
 cdef rt_time to_time(object seconds, str what) except? -1:
     cdef double value = seconds
-    if not isfinite(value) or not -9e9 < value < 9e9:
+    if not isfinite(value) or not -4e9 < value < 4e9:
         raise ValueError(f"{what} is out of range: {seconds!r}")
     return <rt_time>(value * 1e9)
 
@@ -62,6 +62,10 @@ cdef bytes digest_of(object digest):
         return bytes.fromhex(digest.replace(":", ""))
     except ValueError:
         raise ValueError(f"a fingerprint is hexadecimal bytes with colons, not {digest!r}") from None
+
+
+cdef bytes text_bytes(object text):
+    return text.encode() if isinstance(text, str) else bytes(text)
 
 
 cdef str write_pem(const rt_certificate *certificate, bint key):
@@ -86,7 +90,7 @@ cdef class Certificate:
 
     @staticmethod
     def generate(*, valid=timedelta(days=30)):
-        """A self-signed ECDSA P-256 certificate, valid from now (and a day before, for late clocks) for `valid`.
+        """A self-signed ECDSA P-256 certificate, valid for `valid` from now, and a day back for late clocks.
 
         `ValueError` when `valid` is not positive or ends after the year 9999.
         """
@@ -107,8 +111,8 @@ cdef class Certificate:
         `ValueError` when a text is malformed, the kind of key is not supported, or it is another
         certificate's key.
         """
-        cdef bytes certificate_pem = certificate.encode() if isinstance(certificate, str) else bytes(certificate)
-        cdef bytes key_pem = key.encode() if isinstance(key, str) else bytes(key)
+        cdef bytes certificate_pem = text_bytes(certificate)
+        cdef bytes key_pem = text_bytes(key)
         cdef Certificate self = Certificate.__new__(Certificate)
         cdef rt_status status = rt_certificate_load(
             rt_span_of(<const char *>certificate_pem, len(certificate_pem)),
@@ -121,7 +125,7 @@ cdef class Certificate:
         return self
 
     def pem(self):
-        """The certificate and the private key (PKCS #8, not encrypted) as PEM: `from_pem(*c.pem())` is equal."""
+        """Certificate and private key (PKCS #8, not encrypted) as PEM, as `from_pem()` takes them."""
         return write_pem(self.certificate, False), write_pem(self.certificate, True)
 
     @property
@@ -229,7 +233,10 @@ cdef class Connection:
         check(rt_dtls_add_fingerprint(self.dtls, hash_of(algorithm), span, to_time(now, "now")), "fingerprint")
 
     def start(self, now):
-        """Begins the handshake: a client's first flight waits in `transmit()`. `ConnectionError` the second time."""
+        """Begins the handshake; a client's first flight waits in `transmit()`.
+
+        `ConnectionError` the second time.
+        """
         check(rt_dtls_start(self.dtls, to_time(now, "now")), "start")
 
     def receive(self, data, now):
@@ -241,7 +248,7 @@ cdef class Connection:
         cdef Py_buffer view
         cdef uint8_t *memory
         cdef rt_span record
-        cdef rt_time time = to_time(now, "now")
+        cdef rt_time moment = to_time(now, "now")
         cdef list records = []
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
@@ -249,7 +256,7 @@ cdef class Connection:
             if memory == NULL:
                 raise MemoryError("no memory for a datagram")
             memcpy(memory, view.buf, view.len)
-            rt_dtls_receive(self.dtls, rt_buffer_of(memory, view.len), time)
+            rt_dtls_receive(self.dtls, rt_buffer_of(memory, view.len), moment)
         finally:
             PyBuffer_Release(&view)
         try:
@@ -263,7 +270,7 @@ cdef class Connection:
         """The datagrams of handshake and alerts that are to be sent now."""
         cdef rt_batch batch
         cdef rt_packet packets[BATCH]
-        cdef rt_time time = to_time(now, "now")
+        cdef rt_time moment = to_time(now, "now")
         cdef size_t size = BATCH * self.mtu
         cdef uint8_t *memory = <uint8_t *>malloc(size)
         cdef uint32_t i
@@ -272,7 +279,7 @@ cdef class Connection:
             raise MemoryError("no memory for datagrams")
         try:
             rt_batch_init(&batch, rt_buffer_of(memory, size), packets, BATCH)
-            while rt_dtls_transmit(self.dtls, &batch, time):
+            while rt_dtls_transmit(self.dtls, &batch, moment):
                 for i in range(batch.count):
                     datagrams.append(PyBytes_FromStringAndSize(<const char *>packets[i].data, packets[i].size))
                 rt_batch_reset(&batch)
@@ -281,8 +288,10 @@ cdef class Connection:
         return datagrams
 
     def write(self, data):
-        """Returns one encrypted record with `data`, at most 16384 bytes: 37 bytes more. `ConnectionError` unless
-        connected, `ValueError` when it is too large."""
+        """Encrypts `data`, at most 16384 bytes, into one record, which is 37 bytes longer.
+
+        `ConnectionError` unless connected, `ValueError` when it is too large.
+        """
         cdef Py_buffer view
         cdef rt_packet packet
         cdef bytes record
@@ -311,7 +320,7 @@ cdef class Connection:
         rt_dtls_expire(self.dtls, to_time(now, "now") + MICROSECOND)
 
     def events(self):
-        """What happened since the last call: (state, reason) pairs. The reason tells why it closed or failed."""
+        """State changes since the last call as (state, reason); the reason tells why it closed or failed."""
         cdef rt_dtls_event event
         cdef list happened = []
         while rt_dtls_event_next(self.dtls, &event):
@@ -323,7 +332,7 @@ cdef class Connection:
         rt_dtls_close(self.dtls, to_time(now, "now"))
 
     def export_keying_material(self, label, size):
-        """Keying material of RFC 5705, `size` bytes, without a context. `ConnectionError` unless connected."""
+        """`size` bytes of keying material (RFC 5705, no context). `ConnectionError` unless connected."""
         cdef bytes name = label.encode("ascii")
         if not 0 < size <= 65536:
             raise ValueError(f"size must be between 1 and 65536, not {size}")
@@ -359,8 +368,7 @@ cdef class Connection:
         return PyBytes_FromStringAndSize(<const char *>der.data, der.size) if der.size else None
 
     def stats(self):
-        """Counters: application records and bytes (plaintext) both ways, dropped records by reason, flights sent
-        again."""
+        """Counters: application records and plaintext bytes both ways, dropped records, repeated flights."""
         cdef rt_dtls_stats stats
         rt_dtls_get_stats(self.dtls, &stats)
         return stats
