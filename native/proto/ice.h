@@ -42,13 +42,13 @@ typedef struct rt_ice_candidate {
 } rt_ice_candidate;
 
 typedef enum rt_ice_state { /* W3C RTCIceTransportState */
-    RT_ICE_NEW,
-    RT_ICE_CHECKING,
-    RT_ICE_CONNECTED,
-    RT_ICE_COMPLETED,
-    RT_ICE_DISCONNECTED,
-    RT_ICE_FAILED,
-    RT_ICE_CLOSED,
+                            RT_ICE_NEW,
+                            RT_ICE_CHECKING,
+                            RT_ICE_CONNECTED,
+                            RT_ICE_COMPLETED,
+                            RT_ICE_DISCONNECTED,
+                            RT_ICE_FAILED,
+                            RT_ICE_CLOSED,
 } rt_ice_state;
 
 typedef enum rt_ice_gathering { RT_ICE_GATHER_NEW, RT_ICE_GATHERING, RT_ICE_GATHER_COMPLETE } rt_ice_gathering;
@@ -123,11 +123,11 @@ rt_ice_state rt_ice_get_state(const rt_ice *ice);
 rt_ice_gathering rt_ice_get_gathering(const rt_ice *ice);
 
 typedef enum rt_ice_event_type {
-    RT_ICE_EVENT_CANDIDATE, /* `candidate`: a new local candidate, to be trickled */
-    RT_ICE_EVENT_GATHERING, /* `gathering` changed */
-    RT_ICE_EVENT_STATE,     /* `state` changed */
-    RT_ICE_EVENT_SELECTED,  /* the selected pair changed: rt_ice_path() */
-    RT_ICE_EVENT_ROLE,      /* a role conflict switched the role */
+    RT_ICE_EVENT_CANDIDATE,       /* `candidate`: a new local candidate, to be trickled */
+    RT_ICE_EVENT_GATHERING,       /* `gathering` changed */
+    RT_ICE_EVENT_STATE,           /* `state` changed */
+    RT_ICE_EVENT_SELECTED,        /* the selected pair changed: rt_ice_path() */
+    RT_ICE_EVENT_ROLE,            /* a role conflict switched the role */
     RT_ICE_EVENT_CANDIDATE_ERROR, /* a server did not answer or refused: `server`, `code`, `text` (W3C
                                      icecandidateerror; 701 when it was not reached) */
 } rt_ice_event_type;
@@ -165,7 +165,7 @@ typedef struct rt_ice_pair_stats {
     uint64_t packets_sent, packets_received, bytes_sent, bytes_received;
     uint64_t requests_sent, requests_received, responses_sent, responses_received, consent_requests_sent;
     rt_time last_packet_sent, last_packet_received; /* RT_NEVER if none */
-    rt_time current_round_trip; /* 0 if unknown */
+    rt_time current_round_trip;                     /* 0 if unknown */
     rt_time total_round_trip;
 } rt_ice_pair_stats;
 
