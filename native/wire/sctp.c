@@ -280,6 +280,10 @@ bool rt_sctp_parse_reset(const rt_sctp_param *param, rt_sctp_reset *out)
         out->response = rt_read32(&r);
         out->last_tsn = rt_read32(&r);
     }
+    if (param->type == RT_SCTP_PARAM_ADD_OUT || param->type == RT_SCTP_PARAM_ADD_IN) {
+        out->more = rt_read16(&r);
+        rt_skip(&r, 2);
+    }
     out->streams = rt_span_of(r.at, rt_reader_left(&r));
     return rt_reader_ok(&r) && out->streams.size % 2 == 0;
 }

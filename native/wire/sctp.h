@@ -287,12 +287,15 @@ void rt_sctp_write_forward(rt_writer *w, bool interleaved, uint32_t cumulative_t
  *   |  last assigned TSN          |
  *   +--------------+--------------+
  *   |    stream    | ...          |     no streams: all of them
+ *
+ *   resetting TSNs (15) has a request number only, adding streams (17, 18) two bytes with their number behind.
  */
 typedef struct rt_sctp_reset {
     uint32_t request;
     uint32_t response; /* outgoing only */
     uint32_t last_tsn; /* outgoing only */
-    rt_span streams;   /* two bytes each */
+    uint16_t more;     /* adding streams (17, 18): their number */
+    rt_span streams;   /* resets (13, 14): two bytes each */
 } rt_sctp_reset;
 
 enum { /* results, RFC 6525 section 4.4 */

@@ -1,0 +1,413 @@
+#include "proto/sctp_reassembly.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/seq.h"
+#include "proto/sctp_queue.h"
+
+void rt_sctp_reassembly_init(rt_sctp_reassembly *r, uint64_t reserve_limit, uint32_t max_message_size)
+{
+    *r = (rt_sctp_reassembly){.reserve_limit = reserve_limit, .max_message_size = max_message_size};
+}
+
+static void append_node(rt_sctp_reassembly *r, rt_sctp_nodes *list, rt_sctp_node *after, rt_sctp_node *node)
+{
+    r->nodes++;
+    node->previous = after;
+    node->next = after ? after->next : list->first;
+    if (node->next)
+        node->next->previous = node;
+    else
+        list->last = node;
+    if (after)
+        after->next = node;
+    else
+        list->first = node;
+}
+
+static void unlink_node(rt_sctp_reassembly *r, rt_sctp_nodes *list, rt_sctp_node *node)
+{
+    r->nodes--;
+    if (node->previous)
+        node->previous->next = node->next;
+    else
+        list->first = node->next;
+    if (node->next)
+        node->next->previous = node->previous;
+    else
+        list->last = node->previous;
+}
+
+static bool node_before(const rt_sctp_node *node, uint32_t mid, uint32_t key)
+{
+    return rt_seq32_before(node->mid, mid) || (node->mid == mid && rt_seq32_before(node->key, key));
+}
+
+/* The node behind which (mid, key) belongs, NULL: in front. */
+static rt_sctp_node *find_place(const rt_sctp_nodes *list, uint32_t mid, uint32_t key)
+{
+    rt_sctp_node *node = list->last;
+    while (node && !node_before(node, mid, key))
+        node = node->previous;
+    return node;
+}
+
+static void discard_partial(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unordered, rt_sctp_node *node)
+{
+    unlink_node(r, &stream->partial[unordered], node);
+    r->buffered -= node->message->size + RT_SCTP_MESSAGE_COST;
+    r->reserved -= node->message->capacity;
+    r->unordered -= unordered;
+    rt_message_free(node->message);
+    free(node);
+}
+
+static void discard_parked(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unordered, rt_sctp_node *node)
+{
+    unlink_node(r, &stream->parked[unordered], node);
+    r->buffered -= (uint64_t)node->size + RT_SCTP_MESSAGE_COST;
+    r->unordered -= unordered;
+    r->parked--;
+    free(node);
+}
+
+static void clear_stream(rt_sctp_reassembly *r, rt_sctp_in_stream *stream)
+{
+    for (int unordered = 0; unordered < 2; unordered++) {
+        while (stream->partial[unordered].first)
+            discard_partial(r, stream, unordered, stream->partial[unordered].first);
+        while (stream->parked[unordered].first)
+            discard_parked(r, stream, unordered, stream->parked[unordered].first);
+    }
+}
+
+void rt_sctp_reassembly_reset_all(rt_sctp_reassembly *r)
+{
+    size_t at = 0;
+    rt_sctp_in_stream *stream;
+    while ((stream = rt_map_next(&r->streams, &at, NULL))) {
+        clear_stream(r, stream);
+        free(stream);
+    }
+    rt_map_free(&r->streams);
+    rt_map_init(&r->streams, 0);
+    r->recent = NULL;
+}
+
+void rt_sctp_reassembly_free(rt_sctp_reassembly *r)
+{
+    rt_sctp_reassembly_reset_all(r);
+    rt_map_free(&r->streams);
+    rt_message *message;
+    while ((message = rt_sctp_reassembly_take(r)))
+        rt_message_free(message);
+}
+
+void rt_sctp_reassembly_reset(rt_sctp_reassembly *r, uint16_t id)
+{
+    rt_sctp_in_stream *stream = rt_map_remove(&r->streams, id);
+    if (!stream)
+        return;
+    if (r->recent == stream)
+        r->recent = NULL;
+    clear_stream(r, stream);
+    free(stream);
+}
+
+rt_message *rt_sctp_reassembly_take(rt_sctp_reassembly *r)
+{
+    rt_message *message = r->ready;
+    if (message) {
+        r->ready = message->next;
+        message->next = NULL;
+    }
+    return message;
+}
+
+static rt_sctp_in_stream *get_stream(rt_sctp_reassembly *r, uint16_t id)
+{
+    if (r->recent && r->recent->id == id)
+        return r->recent;
+    rt_sctp_in_stream *stream = rt_map_get(&r->streams, id);
+    if (!stream) {
+        stream = calloc(1, sizeof *stream);
+        if (!stream)
+            return NULL;
+        stream->id = id;
+        if (rt_map_put(&r->streams, id, stream) != RT_OK) {
+            free(stream);
+            return NULL;
+        }
+    }
+    r->recent = stream;
+    return stream;
+}
+
+static void make_ready(rt_sctp_reassembly *r, rt_message *message)
+{
+    message->next = NULL;
+    if (r->ready)
+        r->ready_last->next = message;
+    else
+        r->ready = message;
+    r->ready_last = message;
+}
+
+/* Takes a partial message that is complete out of its list, to be delivered. */
+static void release_partial(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unordered, rt_sctp_node *node)
+{
+    rt_message *message = node->message;
+    unlink_node(r, &stream->partial[unordered], node);
+    r->buffered -= message->size + RT_SCTP_MESSAGE_COST;
+    r->reserved -= message->capacity;
+    r->unordered -= unordered;
+    free(node);
+    make_ready(r, message);
+}
+
+/* Delivers what has its turn now. */
+static void flush(rt_sctp_reassembly *r, rt_sctp_in_stream *stream)
+{
+    rt_sctp_node *node;
+    while ((node = stream->partial[0].first) && node->complete && node->mid == stream->next_mid) {
+        release_partial(r, stream, false, node);
+        stream->next_mid++;
+    }
+}
+
+static rt_message *new_message(const rt_sctp_data *data, size_t capacity)
+{
+    rt_message *message = rt_message_new(capacity);
+    if (message) {
+        message->protocol = data->protocol;
+        message->stream = data->stream;
+        message->flags = data->flags & RT_SCTP_FLAG_UNORDERED ? RT_MESSAGE_UNORDERED : 0;
+        message->size = data->payload.size;
+        memcpy(message->data, data->payload.data, data->payload.size);
+    }
+    return message;
+}
+
+/* Adds the bytes of the next fragment. */
+static rt_status extend(rt_sctp_reassembly *r, rt_sctp_node *partial, rt_span payload)
+{
+    rt_message *message = partial->message;
+    size_t size = message->size + payload.size;
+    if (size > r->max_message_size)
+        return RT_TOO_LARGE;
+    if (size > message->capacity) {
+        size_t capacity = message->capacity * 2 > size ? message->capacity * 2 : size;
+        if (capacity > r->max_message_size)
+            capacity = r->max_message_size;
+        size_t before = message->capacity;
+        message = rt_message_grow(message, capacity);
+        if (!message)
+            return RT_NO_MEMORY;
+        r->reserved += message->capacity - before;
+        partial->message = message;
+    }
+    memcpy(message->data + message->size, payload.data, payload.size);
+    message->size = size;
+    r->buffered += payload.size;
+    partial->key++;
+    return RT_OK;
+}
+
+static void complete(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unordered, rt_sctp_node *partial)
+{
+    if (partial->message->size > stream->expected_size / 2)
+        stream->expected_size = (uint32_t)partial->message->size;
+    else
+        stream->expected_size /= 2;
+    partial->complete = true;
+    if (unordered)
+        release_partial(r, stream, true, partial);
+    else
+        flush(r, stream);
+}
+
+/* Appends parked fragments as long as they continue the partial message. */
+static rt_status absorb(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unordered, rt_sctp_node *partial)
+{
+    rt_sctp_nodes *parked = &stream->parked[unordered];
+    rt_sctp_node *node = parked->first;
+    while (node && node_before(node, partial->mid, partial->key))
+        node = node->next;
+    while (node && node->mid == partial->mid && node->key == partial->key) {
+        rt_sctp_node *next = node->next;
+        rt_status status = extend(r, partial, rt_span_of(node->data, node->size));
+        if (status != RT_OK)
+            return status;
+        bool end = node->flags & RT_SCTP_FLAG_END;
+        discard_parked(r, stream, unordered, node);
+        if (end) {
+            complete(r, stream, unordered, partial);
+            return RT_OK;
+        }
+        node = next;
+    }
+    return RT_OK;
+}
+
+static rt_status park(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, const rt_sctp_data *data, uint32_t mid,
+                      uint32_t key)
+{
+    if (r->parked >= RT_SCTP_PARKED_MAX)
+        return RT_AGAIN;
+    bool unordered = data->flags & RT_SCTP_FLAG_UNORDERED;
+    rt_sctp_node *place = find_place(&stream->parked[unordered], mid, key);
+    rt_sctp_node *behind = place ? place->next : stream->parked[unordered].first;
+    if (behind && behind->mid == mid && behind->key == key)
+        return RT_MALFORMED; /* two TSNs for the same fragment */
+    rt_sctp_node *node = malloc(sizeof *node + data->payload.size);
+    if (!node)
+        return RT_NO_MEMORY;
+    *node = (rt_sctp_node){.mid = mid, .key = key, .flags = data->flags, .size = (uint16_t)data->payload.size};
+    memcpy(node->data, data->payload.data, data->payload.size);
+    append_node(r, &stream->parked[unordered], place, node);
+    r->buffered += data->payload.size + RT_SCTP_MESSAGE_COST;
+    r->unordered += unordered;
+    r->parked++;
+    return RT_OK;
+}
+
+/* The first fragment, or a whole message that must wait for its turn. */
+static rt_status begin(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, const rt_sctp_data *data, uint32_t mid,
+                       uint32_t key)
+{
+    bool unordered = data->flags & RT_SCTP_FLAG_UNORDERED;
+    bool end = data->flags & RT_SCTP_FLAG_END;
+    rt_sctp_nodes *list = &stream->partial[unordered];
+    rt_sctp_node *place = find_place(list, mid, key + 1);
+    rt_sctp_node *behind = place ? place->next : list->first;
+    if (!unordered && ((place && place->mid == mid) || (behind && behind->mid == mid)))
+        return RT_MALFORMED; /* the message has a beginning already */
+    size_t capacity = data->payload.size;
+    if (!end) {
+        size_t expected = stream->expected_size > 4 * capacity ? stream->expected_size : 4 * capacity;
+        if (expected <= r->max_message_size && r->reserved + expected <= r->reserve_limit)
+            capacity = expected;
+    }
+    rt_sctp_node *node = malloc(sizeof *node);
+    rt_message *message = new_message(data, capacity);
+    if (!node || !message) {
+        free(node);
+        rt_message_free(message);
+        return RT_NO_MEMORY;
+    }
+    *node = (rt_sctp_node){.mid = mid, .key = key + 1, .message = message, .complete = end};
+    append_node(r, list, place, node);
+    r->buffered += message->size + RT_SCTP_MESSAGE_COST;
+    r->reserved += message->capacity;
+    r->unordered += unordered;
+    return end || !stream->parked[unordered].first ? RT_OK : absorb(r, stream, unordered, node);
+}
+
+static rt_status go_on(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, const rt_sctp_data *data, uint32_t mid,
+                       uint32_t key)
+{
+    bool unordered = data->flags & RT_SCTP_FLAG_UNORDERED;
+    rt_sctp_node *node = stream->partial[unordered].last;
+    while (node && (node->mid != mid || node->key != key || node->complete))
+        node = node->previous;
+    if (!node)
+        return park(r, stream, data, mid, key);
+    rt_status status = extend(r, node, data->payload);
+    if (status != RT_OK)
+        return status;
+    if (data->flags & RT_SCTP_FLAG_END) {
+        complete(r, stream, unordered, node);
+        return RT_OK;
+    }
+    return stream->parked[unordered].first ? absorb(r, stream, unordered, node) : RT_OK;
+}
+
+rt_status rt_sctp_reassembly_add(rt_sctp_reassembly *r, const rt_sctp_data *data)
+{
+    rt_sctp_in_stream *stream = get_stream(r, data->stream);
+    if (!stream)
+        return RT_NO_MEMORY;
+    bool unordered = data->flags & RT_SCTP_FLAG_UNORDERED;
+    bool whole = (data->flags & (RT_SCTP_FLAG_BEGIN | RT_SCTP_FLAG_END)) == (RT_SCTP_FLAG_BEGIN | RT_SCTP_FLAG_END);
+    uint32_t mid = data->mid;
+    if (!data->interleaved)
+        mid = unordered ? 0 : (uint32_t)rt_seq16_unwrap((uint64_t)1 << 32 | stream->next_mid, (uint16_t)data->mid);
+    if (!unordered && rt_seq32_before(mid, stream->next_mid))
+        return RT_UNEXPECTED;
+    if (data->payload.size > r->max_message_size)
+        return RT_TOO_LARGE;
+    if (whole && (unordered || (mid == stream->next_mid))) {
+        rt_message *message = new_message(data, data->payload.size);
+        if (!message)
+            return RT_NO_MEMORY;
+        make_ready(r, message);
+        if (!unordered) {
+            stream->next_mid++;
+            flush(r, stream);
+        }
+        return RT_OK;
+    }
+    uint32_t key = data->interleaved ? data->fsn : data->tsn;
+    if (data->flags & RT_SCTP_FLAG_BEGIN)
+        return begin(r, stream, data, mid, key);
+    return go_on(r, stream, data, mid, key);
+}
+
+/* Drops every part of the messages up to `mid`. */
+static void skip_to(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unordered, uint32_t mid)
+{
+    rt_sctp_node *node;
+    while ((node = stream->parked[unordered].first) && rt_seq32_at_most(node->mid, mid))
+        discard_parked(r, stream, unordered, node);
+    while ((node = stream->partial[unordered].first) && rt_seq32_at_most(node->mid, mid)) {
+        if (node->complete)
+            release_partial(r, stream, unordered, node); /* it arrived: it was the ones before that did not */
+        else
+            discard_partial(r, stream, unordered, node);
+    }
+}
+
+/* Unordered DATA names no message: what misses a TSN up to the new cumulative one will stay incomplete. */
+static void skip_unordered_data(rt_sctp_reassembly *r, uint32_t cumulative_tsn)
+{
+    size_t at = 0;
+    rt_sctp_in_stream *stream;
+    while ((stream = rt_map_next(&r->streams, &at, NULL))) {
+        rt_sctp_node *node = stream->parked[1].first;
+        while (node && rt_seq32_at_most(node->key, cumulative_tsn)) {
+            rt_sctp_node *next = node->next;
+            discard_parked(r, stream, true, node);
+            node = next;
+        }
+        for (node = stream->partial[1].first; node;) {
+            rt_sctp_node *next = node->next;
+            if (rt_seq32_at_most(node->key, cumulative_tsn))
+                discard_partial(r, stream, true, node);
+            node = next;
+        }
+    }
+}
+
+rt_status rt_sctp_reassembly_forward(rt_sctp_reassembly *r, const rt_sctp_forward *forward)
+{
+    for (size_t i = 0; i < forward->count; i++) {
+        rt_sctp_skip skip = rt_sctp_forward_skip(forward, i);
+        rt_sctp_in_stream *stream = get_stream(r, skip.stream);
+        if (!stream)
+            return RT_NO_MEMORY;
+        uint32_t mid = skip.mid;
+        if (!forward->interleaved)
+            mid = (uint32_t)rt_seq16_unwrap((uint64_t)1 << 32 | stream->next_mid, (uint16_t)skip.mid);
+        if (skip.unordered) {
+            skip_to(r, stream, true, mid);
+        } else if (rt_seq32_at_most(stream->next_mid, mid)) {
+            skip_to(r, stream, false, mid);
+            stream->next_mid = mid + 1;
+            flush(r, stream);
+        }
+    }
+    if (!forward->interleaved && r->unordered)
+        skip_unordered_data(r, forward->cumulative_tsn);
+    return RT_OK;
+}
