@@ -29,6 +29,7 @@ void rt_ice_begin_exchange(rt_ice *ice, rt_ice_exchange *exchange, rt_time now)
         .active = true,
         .controlling = ice->controlling,
         .begun = now,
+        .sent = RT_NEVER,
         .due = now,
         .interval = first_interval(ice),
     };
@@ -37,6 +38,7 @@ void rt_ice_begin_exchange(rt_ice *ice, rt_ice_exchange *exchange, rt_time now)
 
 void rt_ice_count_try(rt_ice_exchange *exchange, rt_time now)
 {
+    exchange->repeated = exchange->sent != RT_NEVER;
     if (exchange->tries < UINT8_MAX)
         exchange->tries++;
     exchange->sent = now;
@@ -260,9 +262,9 @@ static rt_ice_link *find_asked(rt_ice *ice, const uint8_t *id, rt_ice_session **
 
 static void measure(rt_ice *ice, rt_ice_link *link, const rt_ice_exchange *exchange, rt_time now)
 {
-    if (exchange->tries != 1)
-        return; /* which transmission was answered is not known */
-    rt_time sample = rt_time_max(now - exchange->begun, 1);
+    if (exchange->repeated)
+        return;
+    rt_time sample = rt_time_max(now - exchange->sent, 1);
     link->stats.current_round_trip = sample;
     link->stats.total_round_trip += sample;
     ice->round_trip = ice->round_trip ? (7 * ice->round_trip + sample) / 8 : sample;

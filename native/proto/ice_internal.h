@@ -39,7 +39,8 @@ enum {
 
 typedef struct rt_ice_exchange { /* one STUN transaction of ours */
     uint8_t id[RT_STUN_TRANSACTION];
-    bool active; /* waits for its answer */
+    bool active;   /* waits for its answer */
+    bool repeated; /* sent more than once: which of them is answered is not known */
     bool use_candidate;
     bool controlling; /* the role that it claims */
     uint8_t tries;

@@ -7,10 +7,16 @@ the datagrams that arrive, send what `transmit()` gives, call `expire()` when `d
 
 import re
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.math cimport isfinite, llrint
 from libc.string cimport memcpy, memset
 
 cdef tuple TYPES = ("host", "srflx", "prflx", "relay")
 cdef tuple TCP_TYPES = (None, "active", "passive", "so")
+cdef tuple STATES = ("new", "checking", "connected", "completed", "disconnected", "failed", "closed")
+cdef tuple GATHERING_STATES = ("new", "gathering", "complete")
+cdef tuple PAIR_STATES = ("frozen", "waiting", "in-progress", "succeeded", "failed")
 
 cdef object FOUNDATION = re.compile(r"[A-Za-z0-9+/]{1,32}")
 cdef object HOST_NAME = re.compile(r"(?=.{1,253}$)\w[\w-]{0,62}(\.[\w-]{1,63})*\.?", re.ASCII)
@@ -267,3 +273,374 @@ cdef int candidate_to_c(Candidate candidate, rt_ice_candidate *out) except -1:
     foundation = candidate.foundation.encode("ascii")
     memcpy(out.foundation, <const char *>foundation, len(foundation))
     return 0
+
+
+cdef enum:
+    PACKETS = 8
+    PACKET_SIZE = 1280
+
+
+cdef int check(rt_status status, str what) except -1:
+    """The one place where a status becomes an exception."""
+    if status == RT_OK:
+        return 0
+    text = f"{what}: {rt_status_text(status).decode()}"
+    if status == RT_NO_MEMORY:
+        raise MemoryError(text)
+    if status == RT_AGAIN:
+        raise BlockingIOError(text)
+    if status == RT_SYSTEM:
+        raise OSError(text)
+    if status == RT_UNEXPECTED:
+        raise ConnectionError(text)
+    raise ValueError(text)
+
+
+cdef rt_time to_time(object seconds, str what) except? -1:
+    cdef double value = seconds
+    if not isfinite(value) or not -4e9 < value < 4e9:
+        raise ValueError(f"{what} is out of range: {seconds!r}")
+    return llrint(value * 1e9)
+
+
+cdef rt_time to_span(object seconds, str what) except? -1:
+    cdef rt_time span = to_time(seconds, what)
+    if span <= 0:
+        raise ValueError(f"{what} must be positive, not {seconds!r}")
+    return span
+
+
+cdef object from_time(rt_time time):
+    return None if time == RT_NEVER else time / 1e9
+
+
+cdef int to_addr(object address, rt_addr *out) except -1:
+    """From what socket.recvfrom() gives: (host, port), or (host, port, flow, scope) for IPv6."""
+    host = address[0]
+    if not isinstance(host, str):
+        raise TypeError(f"a host is a str, not {type(host).__name__}")
+    port = number("port", address[1], 0, 65535)
+    if not parse_ip(host.partition("%")[0], port, out):
+        raise ValueError(f"not an IP address: {host!r}")
+    if len(address) > 3:
+        out.scope = address[3]
+    return 0
+
+
+cdef tuple from_addr(const rt_addr *addr):
+    if addr.scope:
+        return format_ip(addr), addr.port, 0, addr.scope
+    return format_ip(addr), addr.port
+
+
+cdef rt_span text_span(bytes text):
+    return rt_span_of(<const char *>text, len(text))
+
+
+cdef class Agent:
+    """A full or lite ICE agent for one component, sans-IO.
+
+    `socket` is a number of the caller's for each of his sockets; addresses are as `socket.recvfrom()` gives
+    them. `now` is in seconds on any monotonic clock. After each call, drain `transmit()` and `events()`;
+    call `expire()` when `deadline` has come. Not thread-safe.
+    """
+
+    cdef rt_ice *ice
+    cdef rt_random random
+
+    def __cinit__(
+        self,
+        *,
+        controlling=True,
+        lite=False,
+        max_pairs=100,
+        max_remote_candidates=64,
+        pacing=0.05,
+        rto=0.5,
+        keepalive_interval=5.0,
+        disconnected_timeout=5.0,
+        failed_timeout=30.0,
+        candidates_timeout=15.0,
+        seed=None,
+    ):
+        cdef rt_ice_config config
+        cdef uint8_t start[RT_RANDOM_SEED]
+        rt_ice_config_default(&config)
+        config.controlling = controlling
+        config.lite = lite
+        config.max_pairs = number("max_pairs", max_pairs, 1, 10000)
+        config.max_remote_candidates = number("max_remote_candidates", max_remote_candidates, 1, 10000)
+        config.pacing = to_span(pacing, "pacing")
+        config.rto = to_span(rto, "rto")
+        config.keepalive = to_span(keepalive_interval, "keepalive_interval")
+        config.disconnected_after = to_span(disconnected_timeout, "disconnected_timeout")
+        config.failed_after = to_span(failed_timeout, "failed_timeout")
+        config.no_candidates_after = to_span(candidates_timeout, "candidates_timeout")
+        if seed is None:
+            check(rt_seed(start), "the random generator's seed")
+            rt_random_init(&self.random, start)
+        else:
+            rt_random_init_number(&self.random, seed)
+        config.random = &self.random
+        self.ice = rt_ice_new(&config)
+        if self.ice == NULL:
+            raise MemoryError("no memory for an ICE agent")
+
+    def __dealloc__(self):
+        rt_ice_free(self.ice)
+
+    cdef rt_time due(self, object now) except? -1:
+        """`now` in nanoseconds; where it is the deadline, rounding does not bring it before the deadline."""
+        cdef rt_time at = to_time(now, "now")
+        cdef rt_time deadline = rt_ice_deadline(self.ice)
+        return deadline if at < deadline and deadline != RT_NEVER and now >= deadline / 1e9 else at
+
+    @property
+    def local_ufrag(self):
+        """The user name fragment for the peer, until the next restart."""
+        return rt_ice_local_ufrag(self.ice).decode("ascii")
+
+    @property
+    def local_pwd(self):
+        """The password for the peer, until the next restart."""
+        return rt_ice_local_pwd(self.ice).decode("ascii")
+
+    @property
+    def controlling(self):
+        """The role; assign before the remote credentials are set, later only a conflict changes it.
+
+        `ConnectionError` when it is too late, `ValueError` for a controlling lite agent.
+        """
+        return bool(rt_ice_controlling(self.ice))
+
+    @controlling.setter
+    def controlling(self, value):
+        check(rt_ice_set_controlling(self.ice, value), "controlling")
+
+    def set_remote_lite(self, lite=True):
+        """The peer is ICE-lite: it never checks, and this agent takes the controlling role."""
+        rt_ice_set_remote_lite(self.ice, lite)
+
+    def add_host(self, socket, address, now, *, preference=65535):
+        """A socket of the caller's, bound to `address`. The higher `preference` (0 to 65535), the better.
+
+        `ValueError` when the address cannot be a candidate or was added before, `BlockingIOError` beyond 64.
+        """
+        cdef rt_addr addr
+        cdef rt_time at = to_time(now, "now")
+        cdef uint16_t index = number("socket", socket, 0, 65535)
+        cdef uint16_t order = number("preference", preference, 0, 65535)
+        to_addr(address, &addr)
+        check(rt_ice_add_host(self.ice, index, &addr, order, at), f"host {address!r}")
+
+    def add_server(self, server, address, now):
+        """A STUN server with a number of the caller's, at a numeric `address`.
+
+        `ValueError` when the address is none or was added before, `BlockingIOError` beyond 16.
+        """
+        cdef rt_addr addr
+        cdef rt_time at = to_time(now, "now")
+        cdef uint16_t index = number("server", server, 0, 65535)
+        to_addr(address, &addr)
+        check(rt_ice_add_server(self.ice, index, &addr, at), f"server {address!r}")
+
+    def end_of_local(self, now):
+        """No more hosts and servers will come: gathering completes when the servers are done."""
+        rt_ice_end_of_local(self.ice, to_time(now, "now"))
+
+    def set_remote_credentials(self, ufrag, pwd, now):
+        """Checks begin with the first credentials; others are the peer's restart.
+
+        `ValueError` unless they are 4 to 256 and 22 to 256 printable characters.
+        """
+        cdef bytes user = ufrag.encode()
+        cdef bytes password = pwd.encode()
+        cdef rt_time at = to_time(now, "now")
+        check(
+            rt_ice_set_remote_credentials(self.ice, text_span(user), text_span(password), at),
+            "remote credentials",
+        )
+
+    def add_remote(self, candidate, now):
+        """A candidate of the peer. TCP ones are kept and not paired.
+
+        `ValueError` when its address is a name or cannot be one, `BlockingIOError` beyond the limit.
+        """
+        cdef rt_ice_candidate remote
+        if not isinstance(candidate, Candidate):
+            raise TypeError(f"add_remote takes a Candidate, not {type(candidate).__name__}")
+        candidate_to_c(candidate, &remote)
+        cdef rt_status status = rt_ice_add_remote(self.ice, &remote, to_time(now, "now"))
+        if status != RT_UNSUPPORTED:
+            check(status, f"candidate {candidate}")
+
+    def end_of_remote(self, now):
+        """The peer has no more candidates."""
+        rt_ice_end_of_remote(self.ice, to_time(now, "now"))
+
+    def restart(self, now):
+        """New local credentials and a new check list; data keeps its path until the new one is ready.
+
+        Add the hosts and servers again.
+        """
+        rt_ice_restart(self.ice, to_time(now, "now"))
+
+    def receive(self, data, source, socket, now):
+        """One STUN datagram; True if it was taken, False if it was dropped (and counted)."""
+        cdef Py_buffer view
+        cdef rt_addr addr
+        cdef rt_time at = to_time(now, "now")
+        cdef uint16_t index = number("socket", socket, 0, 65535)
+        cdef rt_status status
+        to_addr(source, &addr)
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        status = rt_ice_receive(self.ice, index, &addr, rt_span_of(view.buf, view.len), at)
+        PyBuffer_Release(&view)
+        if status == RT_NO_MEMORY:
+            check(status, "receive")
+        return status == RT_OK
+
+    def transmit(self, now):
+        """What to send now, as (datagram, socket, address)."""
+        cdef uint8_t memory[PACKETS * PACKET_SIZE]
+        cdef rt_packet packets[PACKETS]
+        cdef rt_batch batch
+        cdef rt_time at = self.due(now)
+        cdef uint32_t i
+        cdef list out = []
+        rt_batch_init(&batch, rt_buffer_of(memory, sizeof(memory)), packets, PACKETS)
+        while rt_ice_transmit(self.ice, &batch, at):
+            for i in range(batch.count):
+                datagram = PyBytes_FromStringAndSize(<const char *>packets[i].data, packets[i].size)
+                out.append((datagram, packets[i].socket, from_addr(&packets[i].to)))
+            rt_batch_reset(&batch)
+        return out
+
+    @property
+    def deadline(self):
+        """When `expire()` is due, on the clock of `now`; None when nothing is waited for."""
+        return from_time(rt_ice_deadline(self.ice))
+
+    def expire(self, now):
+        """The deadline has come."""
+        rt_ice_expire(self.ice, self.due(now))
+
+    def events(self):
+        """What happened since the last call, as (name, value).
+
+        "candidate" (`Candidate`), "gathering" and "state" (the new state), "selected" ((socket, address) or
+        None), "role" (whether controlling), "candidate_error" ((server, code, text)).
+        """
+        cdef rt_ice_event event
+        cdef list out = []
+        while rt_ice_event_next(self.ice, &event):
+            if event.type == RT_ICE_EVENT_CANDIDATE:
+                out.append(("candidate", candidate_from_c(&event.candidate, self.local_ufrag)))
+            elif event.type == RT_ICE_EVENT_GATHERING:
+                out.append(("gathering", GATHERING_STATES[<int>event.gathering]))
+            elif event.type == RT_ICE_EVENT_STATE:
+                out.append(("state", STATES[<int>event.state]))
+            elif event.type == RT_ICE_EVENT_SELECTED:
+                out.append(("selected", self.path))
+            elif event.type == RT_ICE_EVENT_ROLE:
+                out.append(("role", self.controlling))
+            else:
+                text = (<const char *>event.text).decode("ascii")
+                out.append(("candidate_error", (event.server, event.code, text)))
+        return out
+
+    @property
+    def path(self):
+        """Where data goes now, as (socket, address); None while there is nowhere."""
+        cdef uint16_t socket = 0
+        cdef rt_addr to
+        if not rt_ice_path(self.ice, &socket, &to):
+            return None
+        return socket, from_addr(&to)
+
+    def knows(self, source, socket):
+        """Whether data may be accepted from there."""
+        cdef rt_addr addr
+        to_addr(source, &addr)
+        return bool(rt_ice_knows(self.ice, number("socket", socket, 0, 65535), &addr))
+
+    def count_data(self, address, socket, size, now, *, sent):
+        """One datagram of `size` bytes of data was sent to or received from `address`: for statistics."""
+        cdef rt_addr addr
+        to_addr(address, &addr)
+        rt_ice_count_data(
+            self.ice, number("socket", socket, 0, 65535), &addr, sent, 1, size, to_time(now, "now")
+        )
+
+    @property
+    def state(self):
+        """new, checking, connected, completed, disconnected or failed (W3C RTCIceTransportState)."""
+        return STATES[<int>rt_ice_get_state(self.ice)]
+
+    @property
+    def gathering_state(self):
+        """new, gathering or complete (W3C RTCIceGathererState)."""
+        return GATHERING_STATES[<int>rt_ice_get_gathering(self.ice)]
+
+    @property
+    def local_candidates(self):
+        """All local candidates of this generation, by their index in `pairs()`."""
+        cdef rt_ice_stats stats
+        cdef str ufrag = self.local_ufrag
+        rt_ice_get_stats(self.ice, &stats)
+        return [candidate_from_c(rt_ice_local(self.ice, i), ufrag) for i in range(stats.local_count)]
+
+    @property
+    def remote_candidates(self):
+        """All remote candidates of this generation, by their index in `pairs()`."""
+        cdef rt_ice_stats stats
+        rt_ice_get_stats(self.ice, &stats)
+        return [candidate_from_c(rt_ice_remote(self.ice, i)) for i in range(stats.remote_count)]
+
+    def pairs(self):
+        """The check list: one dict per pair, with its state, counters, and times in seconds (or None)."""
+        cdef rt_ice_pair_stats pair
+        cdef uint32_t i = 0
+        cdef list out = []
+        while rt_ice_pair(self.ice, i, &pair):
+            out.append(
+                {
+                    "id": pair.id,
+                    "local": pair.local,
+                    "remote": pair.remote,
+                    "state": PAIR_STATES[<int>pair.state],
+                    "nominated": bool(pair.nominated),
+                    "selected": bool(pair.selected),
+                    "priority": pair.priority,
+                    "packets_sent": pair.packets_sent,
+                    "packets_received": pair.packets_received,
+                    "bytes_sent": pair.bytes_sent,
+                    "bytes_received": pair.bytes_received,
+                    "requests_sent": pair.requests_sent,
+                    "requests_received": pair.requests_received,
+                    "responses_sent": pair.responses_sent,
+                    "responses_received": pair.responses_received,
+                    "consent_requests_sent": pair.consent_requests_sent,
+                    "last_packet_sent": from_time(pair.last_packet_sent),
+                    "last_packet_received": from_time(pair.last_packet_received),
+                    "current_round_trip": pair.current_round_trip / 1e9 if pair.current_round_trip else None,
+                    "total_round_trip": pair.total_round_trip / 1e9,
+                }
+            )
+            i += 1
+        return out
+
+    def stats(self):
+        """Counters: datagrams dropped by reason, candidates refused, changes of the selected pair."""
+        cdef rt_ice_stats stats
+        rt_ice_get_stats(self.ice, &stats)
+        return {
+            "malformed": stats.malformed,
+            "unauthenticated": stats.unauthenticated,
+            "unexpected": stats.unexpected,
+            "candidates_refused": stats.candidates_refused,
+            "local_candidates": stats.local_count,
+            "remote_candidates": stats.remote_count,
+            "pairs": stats.pair_count,
+            "selected_pair_changes": stats.selected_pair_changes,
+        }
