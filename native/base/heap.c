@@ -53,8 +53,6 @@ static void settle(rt_heap *heap, uint32_t index, rt_heap_entry entry)
 
 void rt_heap_free(rt_heap *heap)
 {
-    for (uint32_t i = 0; i < heap->count; i++)
-        heap->entries[i].timer->place = 0;
     free(heap->entries);
     rt_heap_init(heap);
 }

@@ -42,7 +42,8 @@ static inline void rt_heap_init(rt_heap *heap)
     *heap = (rt_heap){0};
 }
 
-void rt_heap_free(rt_heap *heap); /* the heap's memory; timers still in it are forgotten */
+/* The heap's memory. Timers still in it are not touched: their owners may be gone already. */
+void rt_heap_free(rt_heap *heap);
 
 /* RT_NO_MEMORY leaves everything as it was. */
 rt_status rt_heap_reserve(rt_heap *heap, uint32_t count);
