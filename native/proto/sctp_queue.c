@@ -23,13 +23,13 @@ void rt_sctp_queue_free(rt_sctp_queue *queue)
 {
     size_t at = 0;
     rt_sctp_out_stream *stream;
+    rt_heap_free(&queue->schedule); /* before the streams, whose timers it takes out */
     while ((stream = rt_map_next(&queue->streams, &at, NULL))) {
         free_list(stream->head);
         free(stream);
     }
     free_list(queue->expired);
     rt_map_free(&queue->streams);
-    rt_heap_free(&queue->schedule);
 }
 
 rt_sctp_out_stream *rt_sctp_queue_find(const rt_sctp_queue *queue, uint16_t stream)
