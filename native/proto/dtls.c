@@ -136,9 +136,9 @@ static const char *hash_name(rt_hash hash)
     return hash == RT_SHA256 ? "sha-256" : hash == RT_SHA384 ? "sha-384" : "sha-512";
 }
 
-static void fail_fingerprint(rt_dtls *dtls)
+void rt_dtls_fail_fingerprint(rt_dtls *dtls, int alert)
 {
-    rt_dtls_fail(dtls, ALERT_BAD_CERTIFICATE, "the certificate's %s fingerprint does not match",
+    rt_dtls_fail(dtls, alert, "the certificate's %s fingerprint does not match",
                  hash_name(dtls->handshake->fingerprints[0].hash));
 }
 
@@ -148,7 +148,7 @@ static void judge_certificate(rt_dtls *dtls)
     if (rt_dtls_fingerprint_matches(dtls, rt_dtls_remote_der(dtls)))
         open_connection(dtls);
     else if (dtls->handshake->fingerprint_count)
-        fail_fingerprint(dtls);
+        rt_dtls_fail_fingerprint(dtls, ALERT_BAD_CERTIFICATE);
 }
 
 static bool matches_connected(const rt_dtls *dtls, rt_hash hash, rt_span digest)
@@ -386,7 +386,7 @@ size_t rt_dtls_transmit(rt_dtls *dtls, rt_batch *out, rt_time now)
 {
     rt_dtls_handshake *handshake = dtls->handshake;
     if (handshake && handshake->mismatch)
-        fail_fingerprint(dtls);
+        rt_dtls_fail_fingerprint(dtls, ALERT_BAD_CERTIFICATE);
     size_t count = 0;
     if (rt_dtls_flight_waits(&dtls->flight)) {
         size_t mtu = dtls->config.mtu;
@@ -413,7 +413,7 @@ void rt_dtls_expire(rt_dtls *dtls, rt_time now)
     if (!handshake)
         return;
     if (handshake->mismatch) {
-        fail_fingerprint(dtls);
+        rt_dtls_fail_fingerprint(dtls, ALERT_BAD_CERTIFICATE);
     } else if (now >= handshake->give_up_at) {
         rt_dtls_fail(dtls, -1, "%s within %.3g s",
                      handshake->ssl ? "the handshake was not complete" : "the peer's fingerprint was not given",

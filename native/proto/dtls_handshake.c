@@ -230,7 +230,7 @@ static void fail(rt_dtls *dtls, unsigned long error)
     if (handshake->received_alert >= 0)
         rt_dtls_fail(dtls, -1, "the peer sent alert \"%s\"", SSL_alert_desc_string_long(handshake->received_alert));
     else if (handshake->fingerprint_count && SSL_get_verify_result(handshake->ssl) == X509_V_ERR_CERT_REJECTED)
-        rt_dtls_fail(dtls, -1, "the certificate's fingerprint does not match");
+        rt_dtls_fail_fingerprint(dtls, -1);
     else
         rt_dtls_fail(dtls, -1, "handshake: %s", error ? ERR_reason_error_string(error) : "closed by the peer");
 }

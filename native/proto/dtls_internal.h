@@ -169,5 +169,6 @@ void rt_dtls_window_mark(rt_dtls_window *window, uint64_t sequence);
 /* dtls.c */
 /* FAILED, with a fatal alert of ours unless `alert` is negative. */
 void rt_dtls_fail(rt_dtls *dtls, int alert, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void rt_dtls_fail_fingerprint(rt_dtls *dtls, int alert);
 
 #endif
