@@ -23,6 +23,10 @@ typedef struct rt_certificate rt_certificate; /* reference counted, with its pri
 /* A self-signed ECDSA P-256 certificate. `valid` counts from `wall` (seconds since 1970), which the
  * caller reads; `random` is OpenSSL's. NULL when OpenSSL fails. */
 rt_certificate *rt_certificate_generate(int64_t wall_seconds, int64_t valid_seconds);
+/* The same, with the OpenSSL context of another certificate, which may be in use by any thread: takes
+ * 0.1 ms and 5 KiB instead of 0.3 ms and 20 KiB. For programs that make a certificate per connection. */
+rt_certificate *rt_certificate_generate_beside(const rt_certificate *other, int64_t wall_seconds,
+                                               int64_t valid_seconds);
 /* PEM texts; RT_MALFORMED, RT_UNSUPPORTED (kind of key), RT_INVALID (key does not match). */
 rt_status rt_certificate_load(rt_span certificate_pem, rt_span key_pem, rt_certificate **out);
 rt_certificate *rt_certificate_ref(rt_certificate *certificate);

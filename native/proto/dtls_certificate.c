@@ -16,7 +16,7 @@ struct rt_certificate {
     _Atomic uint32_t references;
     X509 *x509;
     EVP_PKEY *key;
-    SSL_CTX *context; /* everything of a handshake that connections with this certificate share */
+    SSL_CTX *context; /* may be shared with other certificates */
     uint8_t *der;
     size_t der_size;
     int64_t expires;
@@ -66,8 +66,30 @@ static bool read_expiry(const X509 *x509, int64_t *out)
     return ok;
 }
 
+SSL *rt_certificate_ssl(const rt_certificate *certificate)
+{
+    SSL *ssl = SSL_new(certificate->context);
+    if (ssl && SSL_use_certificate(ssl, certificate->x509) == 1 && SSL_use_PrivateKey(ssl, certificate->key) == 1)
+        return ssl;
+    SSL_free(ssl);
+    return NULL;
+}
+
+static rt_status complete(rt_certificate *certificate, const rt_certificate *beside)
+{
+    if (!beside)
+        certificate->context = rt_dtls_context_new();
+    else if (SSL_CTX_up_ref(beside->context) == 1)
+        certificate->context = beside->context;
+    int size = i2d_X509(certificate->x509, &certificate->der);
+    if (!certificate->context || size <= 0)
+        return RT_SYSTEM;
+    certificate->der_size = (size_t)size;
+    return read_expiry(certificate->x509, &certificate->expires) ? RT_OK : RT_MALFORMED;
+}
+
 /* Takes both objects over, also when it fails. */
-static rt_status assemble(X509 *x509, EVP_PKEY *key, rt_certificate **out)
+static rt_status assemble(X509 *x509, EVP_PKEY *key, const rt_certificate *beside, rt_certificate **out)
 {
     rt_certificate *certificate = calloc(1, sizeof *certificate);
     if (!certificate) {
@@ -78,15 +100,7 @@ static rt_status assemble(X509 *x509, EVP_PKEY *key, rt_certificate **out)
     certificate->references = 1;
     certificate->x509 = x509;
     certificate->key = key;
-    rt_status status = rt_dtls_context_new(x509, key, &certificate->context);
-    if (status == RT_OK) {
-        int size = i2d_X509(x509, &certificate->der);
-        certificate->der_size = size > 0 ? (size_t)size : 0;
-        if (size <= 0)
-            status = RT_NO_MEMORY;
-        else if (!read_expiry(x509, &certificate->expires))
-            status = RT_MALFORMED;
-    }
+    rt_status status = complete(certificate, beside);
     if (status == RT_OK)
         *out = certificate;
     else
@@ -95,17 +109,22 @@ static rt_status assemble(X509 *x509, EVP_PKEY *key, rt_certificate **out)
     return status;
 }
 
-rt_certificate *rt_certificate_generate(int64_t wall_seconds, int64_t valid_seconds)
+rt_certificate *rt_certificate_generate_beside(const rt_certificate *other, int64_t wall_seconds, int64_t valid_seconds)
 {
     rt_certificate *certificate = NULL;
     EVP_PKEY *key = generate_key();
     X509 *x509 = key ? generate_x509(key, wall_seconds, valid_seconds) : NULL;
     if (x509)
-        (void)assemble(x509, key, &certificate); /* NULL is the answer to a failure */
+        (void)assemble(x509, key, other, &certificate); /* NULL is the answer to a failure */
     else
         EVP_PKEY_free(key);
     ERR_clear_error();
     return certificate;
+}
+
+rt_certificate *rt_certificate_generate(int64_t wall_seconds, int64_t valid_seconds)
+{
+    return rt_certificate_generate_beside(NULL, wall_seconds, valid_seconds);
 }
 
 /* An encrypted key is not opened; without this OpenSSL would ask at the terminal. */
@@ -133,11 +152,24 @@ rt_status rt_certificate_load(rt_span certificate_pem, rt_span key_pem, rt_certi
     else if (X509_check_private_key(x509, key) != 1)
         status = RT_INVALID;
     ERR_clear_error();
-    if (status == RT_OK)
-        return assemble(x509, key, out);
-    X509_free(x509);
-    EVP_PKEY_free(key);
-    return status;
+    if (status != RT_OK) {
+        X509_free(x509);
+        EVP_PKEY_free(key);
+        return status;
+    }
+    rt_certificate *certificate = NULL;
+    status = assemble(x509, key, NULL, &certificate);
+    if (status != RT_OK)
+        return status;
+    SSL *ssl = rt_certificate_ssl(certificate); /* OpenSSL refuses keys that are too small */
+    SSL_free(ssl);
+    ERR_clear_error();
+    if (!ssl) {
+        rt_certificate_free(certificate);
+        return RT_UNSUPPORTED;
+    }
+    *out = certificate;
+    return RT_OK;
 }
 
 rt_certificate *rt_certificate_ref(rt_certificate *certificate)
@@ -155,11 +187,6 @@ void rt_certificate_free(rt_certificate *certificate)
     EVP_PKEY_free(certificate->key);
     OPENSSL_free(certificate->der);
     free(certificate);
-}
-
-SSL_CTX *rt_certificate_context(const rt_certificate *certificate)
-{
-    return certificate->context;
 }
 
 rt_status rt_certificate_fingerprint(const rt_certificate *certificate, rt_hash hash, uint8_t out[RT_HASH_MAX])

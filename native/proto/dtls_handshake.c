@@ -38,11 +38,11 @@ static int verify_certificate(X509_STORE_CTX *store, void *unused)
     return matches;
 }
 
-rt_status rt_dtls_context_new(X509 *x509, EVP_PKEY *key, SSL_CTX **out)
+SSL_CTX *rt_dtls_context_new(void)
 {
     SSL_CTX *context = SSL_CTX_new(DTLS_method());
     if (!context)
-        return RT_SYSTEM;
+        return NULL;
     SSL_CTX_set_security_level(context, 1); /* whatever the machine's openssl.cnf says */
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_QUERY_MTU |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION);
@@ -50,19 +50,12 @@ rt_status rt_dtls_context_new(X509 *x509, EVP_PKEY *key, SSL_CTX **out)
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_cert_verify_callback(context, verify_certificate, NULL);
-    rt_status status = RT_OK;
-    if (SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_max_proto_version(context, DTLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_cipher_list(context, CIPHERS) != 1 || SSL_CTX_set1_groups_list(context, GROUPS) != 1)
-        status = RT_SYSTEM;
-    else if (SSL_CTX_use_certificate(context, x509) != 1 || SSL_CTX_use_PrivateKey(context, key) != 1)
-        status = RT_UNSUPPORTED; /* too small a key, say */
-    if (status != RT_OK) {
-        SSL_CTX_free(context);
-        return status;
-    }
-    *out = context;
-    return RT_OK;
+    if (SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION) == 1 &&
+        SSL_CTX_set_max_proto_version(context, DTLS1_2_VERSION) == 1 &&
+        SSL_CTX_set_cipher_list(context, CIPHERS) == 1 && SSL_CTX_set1_groups_list(context, GROUPS) == 1)
+        return context;
+    SSL_CTX_free(context);
+    return NULL;
 }
 
 static bool append_message(rt_dtls *dtls, uint8_t type, rt_span message)
@@ -123,7 +116,7 @@ static bool set_srtp_profiles(SSL *ssl, const uint16_t profiles[4])
 rt_status rt_dtls_handshake_new(rt_dtls *dtls, rt_time now)
 {
     rt_dtls_handshake *handshake = dtls->handshake;
-    handshake->ssl = SSL_new(rt_certificate_context(dtls->certificate));
+    handshake->ssl = rt_certificate_ssl(dtls->certificate);
     handshake->input = BIO_new(BIO_s_mem());
     BIO *output = BIO_new(BIO_s_null());
     if (!handshake->ssl || !handshake->input || !output) {

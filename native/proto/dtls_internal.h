@@ -125,10 +125,12 @@ struct rt_dtls {
 };
 
 /* dtls_certificate.c */
-SSL_CTX *rt_certificate_context(const rt_certificate *certificate);
+/* A new connection that has this certificate; NULL when OpenSSL fails. */
+SSL *rt_certificate_ssl(const rt_certificate *certificate);
 
 /* dtls_handshake.c */
-rt_status rt_dtls_context_new(X509 *x509, EVP_PKEY *key, SSL_CTX **out);
+/* What all connections have in common, whatever their certificate. */
+SSL_CTX *rt_dtls_context_new(void);
 rt_status rt_dtls_handshake_new(rt_dtls *dtls, rt_time now);
 void rt_dtls_handshake_free(rt_dtls *dtls);
 /* Frees OpenSSL's part. */

@@ -69,6 +69,9 @@ cdef extern from "proto/dtls.h":
         pass
 
     rt_certificate *rt_certificate_generate(int64_t wall_seconds, int64_t valid_seconds)
+    rt_certificate *rt_certificate_generate_beside(
+        const rt_certificate *other, int64_t wall_seconds, int64_t valid_seconds
+    )
     rt_status rt_certificate_load(rt_span certificate_pem, rt_span key_pem, rt_certificate **out)
     rt_certificate *rt_certificate_ref(rt_certificate *certificate)
     void rt_certificate_free(rt_certificate *certificate)

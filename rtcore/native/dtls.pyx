@@ -20,6 +20,8 @@ cdef dict ROLES = {"client": RT_DTLS_CLIENT, "server": RT_DTLS_SERVER}
 cdef tuple ROLE_NAMES = ("client", "server")
 cdef tuple STATES = ("new", "connecting", "connected", "closed", "failed")
 cdef tuple PROFILES = (1, 2, 7, 8)
+# The first certificate of the process lends its OpenSSL context to those that come later.
+cdef Certificate first_certificate = None
 cdef int64_t MICROSECOND = 1000
 
 cdef enum:
@@ -98,10 +100,16 @@ cdef class Certificate:
         cdef int64_t seconds = int(valid.total_seconds())
         if seconds <= 0 or now + seconds > 253402300799:
             raise ValueError(f"a certificate cannot be valid for {valid!r}")
+        global first_certificate
         cdef Certificate self = Certificate.__new__(Certificate)
-        self.certificate = rt_certificate_generate(now, seconds)
+        if first_certificate is None:
+            self.certificate = rt_certificate_generate(now, seconds)
+        else:
+            self.certificate = rt_certificate_generate_beside(first_certificate.certificate, now, seconds)
         if self.certificate == NULL:
             raise OSError("OpenSSL could not generate a certificate")
+        if first_certificate is None:
+            first_certificate = self
         return self
 
     @staticmethod
@@ -199,7 +207,7 @@ cdef class Connection:
         if not 256 <= mtu <= 16384:
             raise ValueError(f"mtu must be between 256 and 16384, not {mtu}")
         profiles = tuple(srtp_profiles)
-        if len(profiles) > 4 or len(set(profiles)) < len(profiles) or any(p not in PROFILES for p in profiles):
+        if len(set(profiles)) < len(profiles) or not set(profiles).issubset(PROFILES):
             raise ValueError(f"srtp_profiles must be different ones of {PROFILES}, not {profiles!r}")
         rt_dtls_config_default(&config)
         config.certificate = certificate.certificate
@@ -230,7 +238,8 @@ cdef class Connection:
         """
         cdef bytes value = digest_of(digest)
         cdef rt_span span = rt_span_of(<const char *>value, len(value))
-        check(rt_dtls_add_fingerprint(self.dtls, hash_of(algorithm), span, to_time(now, "now")), "fingerprint")
+        cdef rt_hash hash = hash_of(algorithm)
+        check(rt_dtls_add_fingerprint(self.dtls, hash, span, to_time(now, "now")), "fingerprint")
 
     def start(self, now):
         """Begins the handshake; a client's first flight waits in `transmit()`.
@@ -273,15 +282,15 @@ cdef class Connection:
         cdef rt_time moment = to_time(now, "now")
         cdef size_t size = BATCH * self.mtu
         cdef uint8_t *memory = <uint8_t *>malloc(size)
-        cdef uint32_t i
+        cdef rt_packet packet
         cdef list datagrams = []
         if memory == NULL:
             raise MemoryError("no memory for datagrams")
         try:
             rt_batch_init(&batch, rt_buffer_of(memory, size), packets, BATCH)
             while rt_dtls_transmit(self.dtls, &batch, moment):
-                for i in range(batch.count):
-                    datagrams.append(PyBytes_FromStringAndSize(<const char *>packets[i].data, packets[i].size))
+                for packet in packets[: batch.count]:
+                    datagrams.append(PyBytes_FromStringAndSize(<const char *>packet.data, packet.size))
                 rt_batch_reset(&batch)
         finally:
             free(memory)

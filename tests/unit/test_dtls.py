@@ -1,8 +1,7 @@
-"""rtcore.native.dtls alone, and against pyOpenSSL: both roles, RSA, cookies, other suites and groups, exporters."""
+"""rtcore.native.dtls alone, and against pyOpenSSL in both roles: RSA, cookies, other suites, exporters."""
 
 import pickle
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -150,11 +149,11 @@ def own_pair(**options) -> tuple[Connection, Connection]:
 
 
 @pytest.fixture
-def connected() -> Iterator[tuple[Connection, Connection]]:
+def connected() -> tuple[Connection, Connection]:
     client, server = own_pair()
     exchange(client, server)
     assert client.state == server.state == "connected"
-    yield client, server
+    return client, server
 
 
 # ---- certificates
@@ -170,7 +169,11 @@ def test_certificate_is_what_it_says() -> None:
     assert theirs.not_valid_after_utc == ours.expires
     assert abs(ours.expires - before - timedelta(days=10)) < timedelta(seconds=5)
     assert theirs.not_valid_before_utc < before
-    for name, algorithm in (("sha-256", hashes.SHA256()), ("sha-384", hashes.SHA384()), ("sha-512", hashes.SHA512())):
+    for name, algorithm in {
+        "sha-256": hashes.SHA256(),
+        "sha-384": hashes.SHA384(),
+        "sha-512": hashes.SHA512(),
+    }.items():
         assert ours.fingerprint_bytes(name) == theirs.fingerprint(algorithm)
         assert ours.fingerprint(name.upper()) == theirs.fingerprint(algorithm).hex(":").upper()
     assert ours.fingerprint() in repr(ours)
@@ -262,7 +265,8 @@ def test_hello_verify_request() -> None:
 @pytest.mark.parametrize("role", ["client", "server"])
 @pytest.mark.parametrize("mtu", [256, 300, 500, 1200])
 def test_mtu(role: str, mtu: int) -> None:
-    peer = OpenSSLPeer("server" if role == "client" else "client", key=rsa.generate_private_key(65537, 2048), mtu=mtu)
+    key = rsa.generate_private_key(65537, 2048)
+    peer = OpenSSLPeer("server" if role == "client" else "client", key=key, mtu=mtu)
     ours = Connection(Certificate.generate(), role, mtu=mtu)
     ours.add_fingerprint("sha-256", peer.fingerprint(), 0)
     ours.start(0)
@@ -345,7 +349,7 @@ def test_openssl_client_did_not_get_our_last_flight() -> None:
 
 
 def test_openssl_server_lost_its_last_flight() -> None:
-    """Its Finished is lost; ours comes again, under a new record number or OpenSSL would take it for a replay."""
+    """Ours comes again, under new record numbers: OpenSSL would take the old ones for a replay."""
     ours, peer = pair("client")
     now = 0.0
     for _ in range(2):
@@ -380,7 +384,8 @@ def test_in_memory(connected: tuple[Connection, Connection]) -> None:
         assert sink.receive(bytearray(record), 0) == [b"a record"]
         assert sink.receive(record, 0) == []
         assert sink.stats()["replayed"] == 1
-        assert sink.receive(source.write(b"1") + source.write(b"") + source.write(b"3"), 0) == [b"1", b"", b"3"]
+        datagram = source.write(b"1") + source.write(b"") + source.write(b"3")
+        assert sink.receive(datagram, 0) == [b"1", b"", b"3"]
 
 
 def test_every_byte_counts(connected: tuple[Connection, Connection]) -> None:
