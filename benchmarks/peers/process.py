@@ -106,6 +106,7 @@ class RemoteConnection(Watched):
         self.candidates: list[Json | None] = []
         self.channels: dict[str, RemoteChannel] = {}
         self._incoming: list[RemoteChannel] = []
+        self._closed = False
 
     @property
     def state(self) -> str:
@@ -159,7 +160,9 @@ class RemoteConnection(Watched):
         return list((await self.call("stats"))["stats"])
 
     async def close(self) -> None:
-        await self.call("close")
+        if not self._closed:
+            self._closed = True
+            await self.call("close")
 
     def happened(self, event: Json) -> None:
         match event["event"]:
@@ -227,6 +230,11 @@ class Remote:
         self._answers: dict[int, asyncio.Future[Json]] = {}
         self._connections: dict[str, RemoteConnection] = {}
         self._reading = asyncio.create_task(self._read())
+        self._killed = False
+
+    @property
+    def alive(self) -> bool:
+        return not self._killed and not self._reading.done()
 
     async def _read(self) -> None:
         while (text := await self.line.read()) is not None:
@@ -263,6 +271,7 @@ class Remote:
 
     def kill(self) -> None:
         """Ends it as a crash would, so that it says nothing to the other side."""
+        self._killed = True
         for pid in self.line.pids:
             os.kill(pid, signal.SIGKILL)
 

@@ -1,0 +1,125 @@
+"""Each test here runs against every stack of `benchmarks.peers.stacks`, over real sockets on 127.0.0.1.
+
+Tests are coroutines, all on one event loop: a browser starts once and serves all of its tests. A test leaves
+nothing behind: the fixture `nothing_leaks` counts descriptors and tasks before and after.
+"""
+
+import asyncio
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from benchmarks.peers.process import Remote, start
+from benchmarks.peers.session import Open, Session, session_with
+from benchmarks.peers.stacks import PEERS, Stack
+
+LIMIT = 60.0  # seconds a test may take
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs coroutine tests."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    runner: asyncio.Runner = pyfuncitem._request.getfixturevalue("runner")
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+
+    async def limited() -> None:
+        async with asyncio.timeout(LIMIT):
+            await pyfuncitem.obj(**arguments)
+
+    runner.run(limited())
+    return True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "able(name): only with stacks of which this is true")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what a stack cannot do; `benchmarks.peers.stacks` says it."""
+    unable = [
+        item for item in items if not all(able(item, mark.args[0]) for mark in item.iter_markers("able"))
+    ]
+    config.hook.pytest_deselected(items=unable)
+    items[:] = [item for item in items if item not in unable]
+
+
+def able(item: pytest.Item, what: str) -> bool:
+    assert isinstance(item, pytest.Function)
+    return bool(getattr(item.callspec.params["stack"], what))
+
+
+@pytest.fixture(scope="session", params=PEERS, ids=lambda stack: stack.name)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def remote(runner: asyncio.Runner, stack: Stack) -> Iterator[Remote]:
+    """The stack's program or browser, started once for all of its tests."""
+    remote = runner.run(start(stack))
+    yield remote
+    runner.run(remote.close())
+
+
+def descriptors() -> dict[str, str]:
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[name] = os.readlink(f"/proc/self/fd/{name}")
+        except FileNotFoundError:
+            continue  # that of the listing
+    return found
+
+
+async def settle(condition: Callable[[], bool]) -> bool:
+    """Gives callbacks that are due a bounded number of turns."""
+    for _ in range(200):
+        if condition():
+            return True
+        await asyncio.sleep(0.01)
+    return condition()
+
+
+@pytest.fixture
+def nothing_leaks(runner: asyncio.Runner, remote: Remote) -> Iterator[None]:
+    """After the test there are as many descriptors and tasks as before."""
+
+    async def tasks() -> set[asyncio.Task[Any]]:
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    async def gone() -> None:
+        assert await settle(lambda: len(descriptors()) <= len(before)), {
+            name: target for name, target in descriptors().items() if name not in before
+        }
+        assert len(await tasks()) <= len(tasks_before), await tasks() - tasks_before
+
+    before, tasks_before = descriptors(), runner.run(tasks())
+    yield
+    runner.run(gone())
+
+
+@pytest.fixture
+def opened(nothing_leaks: None, remote: Remote) -> Open:
+    """`async with opened(incoming="echo") as session:` makes both ends."""
+
+    def opened(remote: Remote = remote, **options: Any) -> AbstractAsyncContextManager[Session]:
+        return session_with(remote, **options)
+
+    return opened
+
+
+@pytest.fixture(params=["us", "them"])
+def by(request: pytest.FixtureRequest) -> str:
+    """Who offers, and makes the channel."""
+    return request.param
