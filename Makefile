@@ -63,12 +63,13 @@ lint: build
 bench: build
 	$(PIP) -e '.[bench]' --no-build-isolation -Cbuild-dir=build/editable
 	$(BIN)/python -m benchmarks.peers.install
-	$(BIN)/python -m pytest benchmarks --benchmark-group-by=group --benchmark-sort=name $(ARGS)
+	$(BIN)/python -m pytest benchmarks --benchmark-group-by=group --benchmark-sort=mean \
+		--benchmark-columns=min,median,max,ops,rounds $(ARGS)
 
 interop: build
 	$(PIP) -e '.[interop]' --no-build-isolation -Cbuild-dir=build/editable
 	$(BIN)/python -m benchmarks.peers.install --interop
-	$(BIN)/python -m pytest tests/interop $(ARGS)
+	$(BIN)/python -m pytest tests/interop --durations=10 $(ARGS)
 
 wheel: $(VENV)/ready
 	PYTHON=$(PYTHON) sh tools/check_wheel.sh

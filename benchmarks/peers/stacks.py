@@ -13,10 +13,10 @@ class Stack:
     name: str
     peer: tuple[str, ...] = ()
     pair: tuple[str, ...] = ()
-    largest: int = 1 << 18  #: bytes of a message that it must take
     bulk: int = 50_000_000  #: bytes of a long transfer that take it a few seconds
     restarts_ice: bool = True  #: can offer an ICE restart, and answer one
-    empty: bool = True  #: sends and takes empty messages
+    non_ascii: bool = True  #: counts the bytes of a label, not its characters
+    tells_options: bool = True  #: of a channel that arrives: ordered and the limits of its reliability
 
     @property
     def browser(self) -> bool:
@@ -34,9 +34,9 @@ AIORTC = Stack(
     "aiortc",
     peer=(*PYTHON, "benchmarks.peers.aiortc_peer"),
     pair=(*PYTHON, "benchmarks.peers.pair", "aiortc"),
-    largest=1 << 16,  # what its descriptions say
     bulk=5_000_000,  # some 60 Mbit/s
     restarts_ice=False,
+    non_ascii=False,
 )
 PION_GO = Stack("pion", peer=(str(PION), "peer"), pair=(str(PION), "pair"))
 LIBWEBRTC = Stack(
@@ -49,8 +49,14 @@ LIBDATACHANNEL = Stack(
     peer=(*NODE, str(HERE / "peer.js"), "libdatachannel"),
     pair=(*NODE, str(HERE / "pair.js"), "libdatachannel"),
     restarts_ice=False,
+    tells_options=False,
 )
 CHROMIUM = Stack("chromium")
 FIREFOX = Stack("firefox")
 
 PEERS = [AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL, CHROMIUM, FIREFOX]
+
+RTCORE = Stack("rtcore", pair=(*PYTHON, "benchmarks.peers.pair", "rtcore"))
+RTCORE_THREADED = Stack("rtcore, threaded", pair=(*PYTHON, "benchmarks.peers.pair", "rtcore:threaded"))
+
+PAIRS = [AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL]

@@ -1,0 +1,70 @@
+"""Benchmarks beside the other stacks: what their pair programs measure becomes pytest-benchmark's figures.
+
+All stacks take turns, round by round (`benchmarks.peers.measure`), and the samples are replayed to
+pytest-benchmark (`benchmarks.peers.replay`). The table of all of them is printed at the end, and written to
+`benchmarks/results.md`.
+"""
+
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.peers.measure import Result, run_rounds
+from benchmarks.peers.replay import Rounds
+from benchmarks.peers.stacks import PAIRS, RTCORE, RTCORE_THREADED, Stack
+from benchmarks.peers.table import Measure, table
+
+RESULTS = Path(__file__).with_name("results.md")
+MEASURES = pytest.StashKey[dict[str, Measure]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", type=int, default=5, help="rounds of each pair program (5)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[MEASURES] = {}
+
+
+@pytest.fixture(scope="session")
+def rounds(pytestconfig: pytest.Config) -> Rounds:
+    """`rounds(stack, "throughput", "16384", "1")`: the results of this stack. The first who asks for a
+    scenario has all stacks run it, interleaved."""
+    done: dict[tuple[str, ...], dict[str, list[Result]]] = {}
+
+    def rounds(stack: Stack, *scenario: str, count: int | None = None) -> list[Result]:
+        if scenario not in done:
+            done[scenario] = run_rounds(PAIRS, scenario, count or pytestconfig.getoption("rounds"))
+        return done[scenario][stack.name]
+
+    return rounds
+
+
+@pytest.fixture
+def report(pytestconfig: pytest.Config) -> Callable[..., None]:
+    """`report("round trip, p50", "us", stack, values, higher_is_better=False)` adds to the table."""
+
+    def report(name: str, unit: str, stack: Stack, values: list[float], *, higher_is_better: bool) -> None:
+        measures = pytestconfig.stash[MEASURES]
+        measure = measures.setdefault(name, Measure(name, unit, higher_is_better, {}))
+        measure.values[stack.name] = values  # type: ignore[index]
+
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    measures = list(config.stash[MEASURES].values())
+    if not measures:
+        return
+    names = [stack.name for stack in PAIRS]
+    text = (
+        f"Two peers in one process over loopback, {os.cpu_count()} cores,"
+        f" {platform.system()} {platform.release()}, Python {platform.python_version()}.\n\n"
+        + table(measures, names, [RTCORE.name, RTCORE_THREADED.name])
+    )
+    RESULTS.write_text(text)
+    terminalreporter.section("beside the other stacks")
+    terminalreporter.write(text)
