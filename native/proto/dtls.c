@@ -1,6 +1,6 @@
 #include "proto/dtls_internal.h"
 
-#include <openssl/ssl.h>
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +22,7 @@ void rt_dtls_config_default(rt_dtls_config *config)
 
 rt_dtls *rt_dtls_new(const rt_dtls_config *config)
 {
+    assert(config->certificate);
     rt_dtls *dtls = calloc(1, sizeof *dtls);
     rt_dtls_handshake *handshake = calloc(1, sizeof *handshake);
     if (!dtls || !handshake) {
@@ -90,10 +91,10 @@ static void end(rt_dtls *dtls, rt_dtls_state state, char *reason)
         dtls->reason = reason;
     else
         free(reason);
-    if (dtls->state == RT_DTLS_CONNECTING || dtls->state == RT_DTLS_NEW) {
-        rt_dtls_flight_clear(&dtls->flight);
+    if (dtls->handshake && dtls->handshake->ssl)
+        rt_dtls_flight_clear(&dtls->flight); /* a last flight still goes out: the alert behind it needs it */
+    if (dtls->state == RT_DTLS_CONNECTING)
         drop_held(dtls);
-    }
     rt_dtls_handshake_free(dtls);
     set_state(dtls, state);
 }
@@ -109,8 +110,10 @@ void rt_dtls_fail(rt_dtls *dtls, int alert, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    char *reason = format_reason(format, arguments);
+    char *reason = is_over(dtls) ? NULL : format_reason(format, arguments);
     va_end(arguments);
+    if (is_over(dtls))
+        return;
     if (alert >= 0)
         queue_alert(dtls, ALERT_FATAL, (uint8_t)alert);
     end(dtls, RT_DTLS_FAILED, reason);
@@ -384,9 +387,9 @@ static size_t transmit_alert(rt_dtls *dtls, rt_batch *out)
 
 size_t rt_dtls_transmit(rt_dtls *dtls, rt_batch *out, rt_time now)
 {
-    rt_dtls_handshake *handshake = dtls->handshake;
-    if (handshake && handshake->mismatch)
+    if (dtls->handshake && dtls->handshake->mismatch)
         rt_dtls_fail_fingerprint(dtls, ALERT_BAD_CERTIFICATE);
+    rt_dtls_handshake *handshake = dtls->handshake;
     size_t count = 0;
     if (rt_dtls_flight_waits(&dtls->flight)) {
         size_t mtu = dtls->config.mtu;

@@ -73,15 +73,20 @@ typedef struct rt_dtls rt_dtls;
 rt_dtls *rt_dtls_new(const rt_dtls_config *config); /* NULL when OpenSSL or memory fails */
 void rt_dtls_free(rt_dtls *dtls);
 
-/* One of the peer's a=fingerprint values. Several may be added; one must match. May come while the
- * handshake runs: the connection does not open before. */
+/* One of the peer's a=fingerprint values, SHA-256 or longer (else RT_UNSUPPORTED). Up to 8 may be added; one
+ * must match. May come while the handshake runs, or after its end: the connection does not open before, and
+ * fails with the next drain if none of those added matches. When it opens here, rt_dtls_read() has what was
+ * held back. After CONNECTED: RT_UNAUTHENTICATED if it is another one than the peer's. */
 rt_status rt_dtls_add_fingerprint(rt_dtls *dtls, rt_hash hash, rt_span digest, rt_time now);
-/* A client sends its first flight. */
+/* A client sends its first flight. RT_INVALID for an unknown SRTP profile. A server may also be started by
+ * its first datagram. */
 rt_status rt_dtls_start(rt_dtls *dtls, rt_time now);
 
-/* One datagram (first byte 20..63), decrypted in place. Application records are then read one by one. */
+/* One datagram (first byte 20..63), decrypted in place. Application records are then read one by one. The
+ * status is the last one that was not RT_OK, of any record; the others are delivered nevertheless. */
 rt_status rt_dtls_receive(rt_dtls *dtls, rt_buffer datagram, rt_time now);
-/* The next application record of the last datagram, borrowed from its memory; false when there is none. */
+/* The next application record of the last datagram, borrowed from its memory until the next call; false
+ * when there is none. Up to 8 KiB of records that come before the connection is open are kept for it. */
 bool rt_dtls_read(rt_dtls *dtls, rt_span *out);
 
 /* Around a plaintext in a batch: header and explicit nonce before it, tag behind it. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define DAY (24 * 60 * 60)
+#define DER_MAX 16000 /* its message fits one record, so that OpenSSL hands it over whole */
 
 /* Written once, before anybody else sees it, but for the count; OpenSSL's objects are shared safely. */
 struct rt_certificate {
@@ -84,6 +85,8 @@ static rt_status complete(rt_certificate *certificate, const rt_certificate *bes
     int size = i2d_X509(certificate->x509, &certificate->der);
     if (!certificate->context || size <= 0)
         return RT_SYSTEM;
+    if (size > DER_MAX)
+        return RT_UNSUPPORTED;
     certificate->der_size = (size_t)size;
     return read_expiry(certificate->x509, &certificate->expires) ? RT_OK : RT_MALFORMED;
 }

@@ -77,6 +77,7 @@ static bool put_record(rt_dtls *dtls, rt_writer *datagram)
     /* Old servers look at the version before they have negotiated one. */
     uint16_t version = header && message[0] == HANDSHAKE_CLIENT_HELLO ? DTLS_1_0 : DTLS_1_2;
     if (rt_dtls_record_seal(dtls, record, type, version, epoch, header + size) != RT_OK) {
+        rt_dtls_flight_clear(flight);
         rt_dtls_fail(dtls, -1, "a handshake record could not be encrypted");
         return false;
     }
@@ -98,7 +99,7 @@ size_t rt_dtls_flight_transmit(rt_dtls *dtls, size_t mtu, rt_batch *out)
         rt_writer datagram = rt_writer_of(rt_buffer_of(room, mtu));
         while (rt_dtls_flight_waits(&dtls->flight) && put_record(dtls, &datagram))
             ;
-        if (dtls->state == RT_DTLS_FAILED)
+        if (!dtls->flight.data)
             break;
         (void)rt_batch_commit(out, rt_writer_size(&datagram));
         count++;

@@ -258,7 +258,6 @@ rt_status rt_dtls_handshake_feed(rt_dtls *dtls, rt_span record)
         return RT_UNAUTHENTICATED;
     if (handshake->renewed) {
         handshake->timeout = dtls->config.first_timeout;
-        handshake->timeouts = 0;
         handshake->retransmit_at = RT_NEVER; /* set when all of it is sent */
     }
     return RT_OK;

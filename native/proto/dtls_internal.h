@@ -80,7 +80,7 @@ typedef struct rt_dtls_handshake {
     bool mismatch;          /* a late fingerprint did not match: fails with the next drain */
     int16_t received_alert; /* -1: none */
     rt_time timeout, retransmit_at, give_up_at;
-    unsigned timeouts; /* of this flight */
+    unsigned timeouts; /* in all: a path that loses much may be one that loses large datagrams */
     struct {
         rt_hash hash;
         uint8_t digest[RT_HASH_MAX];

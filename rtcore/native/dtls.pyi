@@ -11,7 +11,7 @@ from typing import Literal, NoReturn, final
 
 from typing_extensions import Buffer
 
-State = Literal["new", "connecting", "connected", "closed", "failed"]
+_State = Literal["new", "connecting", "connected", "closed", "failed"]
 
 @final
 class Certificate:
@@ -96,14 +96,14 @@ class Connection:
         """When `expire()` is due, on the clock of `now`; None when nothing is waited for."""
     def expire(self, now: float) -> None:
         """The deadline has come: flights are sent again, or the handshake is given up."""
-    def events(self) -> list[tuple[State, str]]:
+    def events(self) -> list[tuple[_State, str]]:
         """State changes since the last call as (state, reason); the reason tells why it closed or failed."""
     def close(self, now: float) -> None:
         """Says good-bye (close_notify waits in `transmit()`). Idempotent."""
     def export_keying_material(self, label: str, size: int) -> bytes:
         """`size` bytes of keying material (RFC 5705, no context). `ConnectionError` unless connected."""
     @property
-    def state(self) -> State:
+    def state(self) -> _State:
         """new, connecting, connected, closed or failed (W3C RTCDtlsTransportState)."""
     @property
     def srtp_profile(self) -> int | None:

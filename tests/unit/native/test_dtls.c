@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 
 static rt_span text_of(const char *text)
 {
@@ -146,6 +147,7 @@ static void unsupported_keys(void)
 {
     CHECK(!make_certificate(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), 0, RT_UNSUPPORTED));
     CHECK(!make_certificate(EVP_RSA_gen(512), 0, RT_UNSUPPORTED));
+    CHECK(!make_certificate(EVP_EC_gen("P-256"), 16000, RT_UNSUPPORTED)); /* too long */
 }
 
 /* Flights are cut to the MTU, and long certificates are put together again, in both directions. */
@@ -316,6 +318,28 @@ static void held_records_are_bounded(void)
     pair_free(pair);
 }
 
+/* A server learns of the wrong fingerprint between the peer's certificate and its Finished: its last flight
+ * and the alert leave together, and the client understands both. */
+static void mismatch_before_the_last_flight(void)
+{
+    dtls_pair *pair = pair_new(NULL, NULL);
+    uint8_t digest[32] = {9};
+    pair_trust(pair, CLIENT, RT_SHA256);
+    pair_start(pair);
+    for (int step = 0; step < 3; step++) {
+        outbox_reset(&pair->out);
+        size_t count = rt_dtls_transmit(pair->ends[step % 2], &pair->out.batch, pair->now);
+        for (size_t i = 0; i < count; i++)
+            (void)rt_dtls_receive(pair->ends[!(step % 2)],
+                                  rt_buffer_of(pair->out.packets[i].data, pair->out.packets[i].size), pair->now);
+    }
+    CHECK_EQ(rt_dtls_add_fingerprint(pair->ends[SERVER], RT_SHA256, rt_span_of(digest, 32), pair->now), RT_OK);
+    pair_run(pair);
+    expect_failed(pair, SERVER, "fingerprint does not match");
+    expect_failed(pair, CLIENT, "bad certificate");
+    pair_free(pair);
+}
+
 static void fingerprint_never_comes(void)
 {
     dtls_pair *pair = pair_new(NULL, NULL);
@@ -474,6 +498,32 @@ static void certificate_is_shared(void)
     }
 }
 
+static void *connect_many(void *config)
+{
+    for (int i = 0; i < 30; i++) {
+        dtls_pair *pair = pair_connected(config, config);
+        CHECK(crosses(pair, i & 1, text_of("x")));
+        rt_certificate *beside = rt_certificate_generate_beside(pair->certificates[CLIENT], 1700000000, 86400);
+        CHECK(beside);
+        rt_certificate_free(beside);
+        pair_free(pair);
+    }
+    return NULL;
+}
+
+static void certificate_in_many_threads(void)
+{
+    rt_dtls_config config;
+    rt_dtls_config_default(&config);
+    config.certificate = rt_certificate_generate(1700000000, 86400);
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, connect_many, &config), 0);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    rt_certificate_free(config.certificate);
+}
+
 int main(int argc, char **argv)
 {
     RUN(handshake);
@@ -487,11 +537,13 @@ int main(int argc, char **argv)
     RUN(late_fingerprint);
     RUN(late_fingerprints_mismatch);
     RUN(held_records_are_bounded);
+    RUN(mismatch_before_the_last_flight);
     RUN(fingerprint_never_comes);
     RUN(no_answer);
     RUN(last_flight_is_lost);
     RUN(close_both_ways);
     RUN(close_during_handshake);
     RUN(certificate_is_shared);
+    RUN(certificate_in_many_threads);
     CHECK_MAIN_END;
 }

@@ -260,6 +260,14 @@ static void sequence_numbers_end(void)
     CHECK_EQ(receive(pair, SERVER, record, 1 + RT_DTLS_OVERHEAD), RT_OK);
     rt_packet packet = {.data = record + RT_DTLS_HEADROOM, .size = 1};
     CHECK_EQ(rt_dtls_seal(pair->ends[CLIENT], &packet), RT_CLOSED);
+    rt_dtls_close(pair->ends[CLIENT], pair->now); /* without a number for the good-bye */
+    CHECK_EQ(pair_run(pair), 0);
+
+    /* A last flight that is asked for again cannot be sealed either. */
+    pair->ends[SERVER]->sequence[1] = SEQUENCE_MAX + 1;
+    rt_dtls_flight_rewind(&pair->ends[SERVER]->flight);
+    CHECK_EQ(pair_run(pair), 0);
+    CHECK_EQ(rt_dtls_get_state(pair->ends[SERVER]), RT_DTLS_FAILED);
     pair_free(pair);
 }
 
