@@ -60,8 +60,12 @@ rt_status rt_worker_add_peer(rt_worker *worker, rt_peer_config *config, uint64_t
 rt_status rt_worker_peer_add_socket(rt_worker_peer *peer, uint32_t socket, const rt_addr *announced,
                                     uint16_t preference);
 rt_peer *rt_worker_peer_machine(rt_worker_peer *peer);
-/* Routes by the current local ufrag, and tells the agent of the peer's sockets again; call after rt_ice_restart. */
+/* How many sockets it has. */
+uint32_t rt_worker_peer_sockets(const rt_worker_peer *peer);
+/* Routes by the current local ufrag; call after rt_ice_restart. */
 rt_status rt_worker_peer_restarted(rt_worker_peer *peer);
+/* Tells the agent of the peer's sockets once more: a restarted one gathers again. */
+rt_status rt_worker_peer_gather(rt_worker_peer *peer);
 /* Closes the peer, sends its good-bye, frees it and its sockets; events of it still in the outbox are
  * dropped by the taker, who knows the tag. Lock held. */
 void rt_worker_remove_peer(rt_worker_peer *peer);

@@ -174,9 +174,19 @@ rt_peer *rt_worker_peer_machine(rt_worker_peer *peer)
     return peer->machine;
 }
 
+uint32_t rt_worker_peer_sockets(const rt_worker_peer *peer)
+{
+    return peer->socket_count;
+}
+
 rt_status rt_worker_peer_restarted(rt_worker_peer *peer)
 {
-    rt_status status = set_name(peer);
+    return set_name(peer);
+}
+
+rt_status rt_worker_peer_gather(rt_worker_peer *peer)
+{
+    rt_status status = RT_OK;
     for (uint32_t i = 0; i < peer->socket_count && status == RT_OK; i++)
         status = tell_agent(peer, &peer->sockets[i]);
     return status;

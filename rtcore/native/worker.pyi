@@ -9,10 +9,12 @@ Commands on a `Peer` send what they produce before they return. Times are in sec
 """
 
 from collections.abc import Buffer, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
 from rtcore.native.dtls import Certificate
 from rtcore.native.ice import Candidate
+from rtcore.native.worker_loop import Endpoint as Endpoint
+from rtcore.native.worker_loop import Worker as Worker
 
 class Handler(Protocol):
     """What a peer calls, from `Worker.run()`, in the order in which things happened.
@@ -37,43 +39,17 @@ class Handler(Protocol):
     def on_buffered_amount_low(self, handle: int) -> None: ...
     def on_send_room(self) -> None: ...
 
-class Worker:
-    def __init__(
-        self,
-        *,
-        threaded: bool = False,
-        poll: bool = False,
-        mmsg: bool = True,
-        gso: bool = True,
-        gro: bool = True,
-        socket_buffer: int = 4 * 1024 * 1024,
-    ) -> None: ...
-    @property
-    def threaded(self) -> bool: ...
-    @property
-    def closed(self) -> bool: ...
-    def fileno(self) -> int: ...
-    def run(self) -> int:
-        """One iteration if driven, then all waiting events to their handlers; returns how many."""
-    def timeout(self) -> float | None:
-        """Driven: seconds until `run()` is due without traffic; None: no timer. Only needed where `fileno()`
-        does not signal timers (`timer_in_fd` is False)."""
-    @property
-    def timer_in_fd(self) -> bool: ...
-    def bind(self, host: str, port: int = 0, *, port_range: tuple[int, int] | None = None) -> Endpoint:
-        """A shared UDP socket for many peers. `OSError` as from `socket.bind`."""
-    def stats(self) -> dict[str, int | bool]: ...
-    def close(self) -> None: ...
-
-class Endpoint:
-    """A UDP socket that several peers of one worker share."""
-
-    @property
-    def address(self) -> tuple[str, int]: ...
-    def close(self) -> None: ...
-
+@final
 class Peer:
-    """One peer connection's transport. `close()` is idempotent; afterwards commands raise `ConnectionError`."""
+    """One peer connection's transport: ICE, DTLS, SCTP and data channels on sockets of `worker`.
+
+    `handler` hears what happens, from `Worker.run()`. The worker keeps the peer alive until `close()`, which
+    is idempotent; afterwards commands raise `ConnectionError`. Commands send what they produce before they
+    return, but for small messages (`send()`) and the receive window (`release()`).
+
+    `mtu`: largest datagram in bytes, UDP payload; `max_mtu`: how far path MTU discovery may raise it. Buffers
+    and sizes in bytes, times in seconds; `srtp_profiles`: up to four IANA numbers.
+    """
 
     def __init__(
         self,
@@ -118,19 +94,30 @@ class Peer:
         ipv6: bool = True,
     ) -> None:
         """Opens a socket per local address (or uses `endpoints`), makes host candidates of them, and asks the
-        STUN `servers` (numeric addresses) for server-reflexive ones. `interfaces`: names or addresses to use.
-        `loopback`: None uses 127.0.0.1 and ::1 only when there is no other address."""
-    def restart_ice(self) -> None: ...
+        STUN `servers` (numeric address and port) for server-reflexive ones. `interfaces`: names or addresses
+        to use. `port_range`: lowest and highest port. `announced`: the address to tell instead of the bound
+        one, for a 1:1 NAT. `loopback`: None uses 127.0.0.1 and ::1 only when there is no other address. After
+        `restart_ice()` the same sockets are told of again.
+
+        `OSError` when no socket can be bound, `ValueError` for wrong arguments."""
+    def restart_ice(self) -> None:
+        """New local credentials; `gather()` again to be told of the candidates. The old path stays in use
+        until the next one is found."""
     def set_remote_credentials(self, ufrag: str, pwd: str) -> None: ...
-    def add_remote_candidate(self, candidate: Candidate) -> None: ...
+    def add_remote_candidate(self, candidate: Candidate) -> None:
+        """`ValueError` when its address is a name: resolve it first. Candidates that the agent does not use
+        (TCP, or beyond its limit) are counted in the statistics."""
     def end_of_remote_candidates(self) -> None: ...
 
     # DTLS and SCTP
     def add_fingerprint(self, algorithm: str, digest: bytes) -> None: ...
     def set_dtls_role(self, role: str) -> None:
-        """"client" or "server"."""
-    def start_sctp(self, remote_port: int, remote_max_message_size: int) -> None: ...
-    def export_keying_material(self, label: str, size: int) -> bytes: ...
+        """Either "client" or "server"; `ConnectionError` when it is the other one already."""
+    def start_sctp(self, remote_port: int, remote_max_message_size: int) -> None:
+        """Once; SCTP starts when DTLS is up. `remote_max_message_size` 0: no limit. `ValueError` the second
+        time."""
+    def export_keying_material(self, label: str, size: int) -> bytes:
+        """RFC 5705, without a context. `ConnectionError` before DTLS is connected."""
 
     # Channels
     def open_channel(
@@ -145,21 +132,59 @@ class Peer:
         max_packet_life_time: int | None = None,
         priority: int = 256,
     ) -> int:
-        """Returns the channel's handle. ValueError, or OverflowError when no id is free."""
+        """Returns the channel's handle. `max_packet_life_time` is in milliseconds, and excludes
+        `max_retransmits`. `ValueError` for wrong arguments or an id in use, `OverflowError` when no id is
+        free, `ConnectionError` before `start_sctp()`."""
     def channel_info(self, handle: int) -> dict[str, Any]:
         """label, protocol, ordered, negotiated, incoming, id (None: not yet), max_retransmits,
-        max_packet_life_time, priority, state, messages_sent, messages_received, bytes_sent, bytes_received."""
+        max_packet_life_time, priority, state, messages_sent, messages_received, bytes_sent, bytes_received.
+        `ValueError` for an unknown handle."""
     def send(self, handle: int, data: Buffer | str) -> bool:
-        """False when the send buffer is full: wait for `on_send_room`. str is sent as a string message."""
+        """Queues one message; str is sent as a string message, any buffer as a binary one. False when the
+        send buffer is full: wait for `on_send_room`.
+
+        When nothing was queued or in flight, or 16 KiB have come together, it is on the wire when this
+        returns. Else it leaves with the worker's next iteration, in company: one packet carries many small
+        messages. `ConnectionError` unless the channel is open, `ValueError` when the peer takes no message so
+        large."""
     def buffered_amount(self, handle: int) -> int: ...
     def set_buffered_amount_low_threshold(self, handle: int, threshold: int) -> None: ...
     def release(self, size: int) -> None:
-        """The application has consumed `size` bytes of messages: opens the receive window again."""
-    def close_channel(self, handle: int) -> None: ...
-    def forget_channel(self, handle: int) -> None: ...
+        """The application has consumed `size` bytes of messages: opens the receive window again. Collected
+        until there is a good part of the window, or the end of `Worker.run()`."""
+    def close_channel(self, handle: int) -> None:
+        """Delivers what is queued, then closes; `on_channel_closed` follows. Idempotent."""
+    def forget_channel(self, handle: int) -> None:
+        """After `on_channel_closed`: frees what is kept for statistics."""
 
     # All
     def stats(self) -> dict[str, Any]:
-        """Nested plain dicts: transport, ice, local_candidates, remote_candidates, pairs, dtls, sctp,
-        channels. Counters as ints, times in seconds, certificates as DER bytes."""
-    def close(self) -> None: ...
+        """All at one moment, as nested plain dicts; counters as ints, times in seconds, None for what is not
+        there:
+
+        transport: packets_sent, packets_received, bytes_sent, bytes_received (datagrams of the peer),
+        unknown, early, foreign (dropped or held back).
+        ice: state, gathering_state, controlling, local_ufrag, selected_pair (id), selected_pair_changes,
+        malformed, unauthenticated, unexpected, candidates_refused.
+        local_candidates, remote_candidates: lists of {candidate: Candidate}; local ones with server (index as
+        in gather(), of server-reflexive ones).
+        pairs: list of {id, local, remote (indexes of the lists above), state, nominated, selected, priority,
+        packets_sent, packets_received, bytes_sent, bytes_received, requests_sent, requests_received,
+        responses_sent, responses_received, consent_requests_sent, last_packet_sent, last_packet_received (on
+        the clock of "now"), current_round_trip, total_round_trip}.
+        dtls (None before the role is set): state, cipher, group, srtp_profile, local_certificate,
+        remote_certificate (DER bytes, None before), records_sent, records_received, bytes_sent,
+        bytes_received, malformed, unauthenticated, replayed, unexpected, flights_retransmitted.
+        sctp (None before start_sctp): state, streams_in, streams_out, packets_*, bytes_*, messages_*,
+        payload_* (sent and received), chunks_retransmitted, fast_retransmits, timeouts, tail_probes,
+        spurious_retransmits, messages_abandoned, duplicate_chunks, malformed, bad_checksum, bad_tag,
+        unexpected, out_of_window, congestion_window, slow_start_threshold, peer_window, bytes_in_flight,
+        unsent, mtu, smoothed_round_trip, rto, receive_buffered, zero_checksum_in, zero_checksum_out,
+        interleaving, partial_reliability, stream_reset, channels_opened, channels_closed, channels_refused,
+        channel_messages_malformed, channel_messages_unexpected.
+        channels: {handle: as channel_info(), and buffered_amount}.
+        now: the core's clock, in seconds of no particular origin.
+        """
+    def close(self) -> None:
+        """Says good-bye, frees the machines and closes the peer's own sockets. No handler is called any
+        more."""
