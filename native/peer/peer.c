@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FINGERPRINTS_MAX = 16 };
+enum { FINGERPRINTS_MAX = 8 }; /* as many as DTLS takes */
 
 void rt_peer_config_default(rt_peer_config *config)
 {
@@ -75,10 +75,12 @@ rt_status rt_peer_add_fingerprint(rt_peer *peer, rt_hash hash, rt_span digest, r
         return RT_CLOSED;
     if (peer->dtls)
         return rt_dtls_add_fingerprint(peer->dtls, hash, digest, now);
+    if (hash != RT_SHA256 && hash != RT_SHA384 && hash != RT_SHA512)
+        return RT_UNSUPPORTED;
     if (digest.size != rt_hash_size(hash))
         return RT_INVALID;
     if (peer->fingerprint_count == FINGERPRINTS_MAX)
-        return RT_AGAIN;
+        return RT_TOO_LARGE;
     rt_peer_fingerprint *grown = realloc(peer->fingerprints, (peer->fingerprint_count + 1) * sizeof *grown);
     if (!grown)
         return RT_NO_MEMORY;
@@ -155,6 +157,16 @@ static void end_channels(rt_peer *peer)
         rt_channels_end(peer->channels, RT_CHANNEL_FAILED, "the secure transport failed");
 }
 
+/* DTLS has changed its state since we looked. */
+static void follow_dtls(rt_peer *peer, rt_dtls_state state, rt_time now)
+{
+    peer->dtls_state = state;
+    if (state == RT_DTLS_CONNECTED)
+        rt_peer_read_records(peer, now); /* those that came before the fingerprint did */
+    else if (state == RT_DTLS_CLOSED || state == RT_DTLS_FAILED)
+        end_channels(peer);
+}
+
 void rt_peer_progress(rt_peer *peer, rt_time now)
 {
     if (!peer->dtls)
@@ -169,13 +181,10 @@ void rt_peer_progress(rt_peer *peer, rt_time now)
     rt_dtls_state state = rt_dtls_get_state(peer->dtls);
     if (state == RT_DTLS_CONNECTED && peer->sctp && !peer->sctp_started) {
         peer->sctp_started = true;
-        (void)rt_sctp_connect(peer->sctp, now); /* as above */
+        (void)rt_sctp_connect(peer->sctp, now); /* what fails is an event of the association */
     }
-    if (state == peer->dtls_state)
-        return;
-    peer->dtls_state = state;
-    if (state == RT_DTLS_CLOSED || state == RT_DTLS_FAILED)
-        end_channels(peer);
+    if (state != peer->dtls_state)
+        follow_dtls(peer, state, now);
 }
 
 void rt_peer_close(rt_peer *peer, rt_time now)

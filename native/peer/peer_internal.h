@@ -61,7 +61,8 @@ struct rt_peer {
 void rt_peer_progress(rt_peer *peer, rt_time now);
 
 /* peer_path.c */
-void rt_peer_settle_received(rt_peer *peer); /* tells ICE of the burst */
+void rt_peer_settle_received(rt_peer *peer);           /* tells ICE of the burst */
+void rt_peer_read_records(rt_peer *peer, rt_time now); /* what DTLS has opened goes to the association */
 void rt_peer_take_early(rt_peer *peer, rt_time now);
 void rt_peer_drop_early(rt_peer *peer);
 

@@ -79,6 +79,17 @@ static bool accept_from(rt_peer *peer, uint16_t socket, const rt_addr *from, siz
     return true;
 }
 
+void rt_peer_read_records(rt_peer *peer, rt_time now)
+{
+    rt_span record;
+    while (rt_dtls_read(peer->dtls, &record)) {
+        if (peer->sctp)
+            (void)rt_sctp_receive(peer->sctp, record, now); /* it counts what it drops */
+        else
+            peer->stats.early++;
+    }
+}
+
 static rt_status receive_dtls(rt_peer *peer, uint16_t socket, const rt_addr *from, rt_buffer datagram, rt_time now)
 {
     if (!accept_from(peer, socket, from, datagram.size, now)) {
@@ -88,16 +99,7 @@ static rt_status receive_dtls(rt_peer *peer, uint16_t socket, const rt_addr *fro
     rt_status status = rt_dtls_receive(peer->dtls, datagram, now);
     if (rt_dtls_get_state(peer->dtls) != peer->dtls_state)
         rt_peer_progress(peer, now);
-    rt_span record;
-    while (rt_dtls_read(peer->dtls, &record)) {
-        if (!peer->sctp) {
-            peer->stats.early++;
-            continue;
-        }
-        rt_status inner = rt_sctp_receive(peer->sctp, record, now);
-        if (inner != RT_OK)
-            status = inner;
-    }
+    rt_peer_read_records(peer, now);
     return status;
 }
 
@@ -172,10 +174,10 @@ size_t rt_peer_transmit(rt_peer *peer, rt_batch *out, rt_time now)
 {
     uint32_t before = out->count;
     rt_peer_settle_received(peer);
-    rt_peer_progress(peer, now);
     out->headroom = out->tailroom = 0;
     if (!peer->closed)
         (void)rt_ice_transmit(peer->ice, out, now);
+    rt_peer_progress(peer, now);
     transmit_data(peer, out, now);
     for (uint32_t i = before; i < out->count; i++)
         peer->stats.bytes_sent += out->packets[i].size;
