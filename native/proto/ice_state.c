@@ -39,9 +39,9 @@ static void expire_link(rt_ice *ice, rt_ice_session *session, rt_ice_link *link,
     }
     if (link->stats.state != RT_ICE_PAIR_SUCCEEDED)
         return;
-    if (now >= expires_at(ice, link) &&
-        (link == session->selected || link->consent_due != RT_NEVER || ice->config.lite)) {
-        link->stats.state = RT_ICE_PAIR_FAILED; /* consent is lost (RFC 7675 section 5.1) */
+    if (now >= expires_at(ice, link)) {
+        /* Consent is lost (RFC 7675 section 5.1), or, on a link that was not used, was never renewed. */
+        link->stats.state = RT_ICE_PAIR_FAILED;
         link->check.active = link->nominating = false;
         link->consent_due = RT_NEVER;
         if (current && link == session->selected)
