@@ -1,1 +1,74 @@
-"""WebRTC for Python on a native core."""
+"""WebRTC for Python on a native core.
+
+    async with rtcore.PeerConnection(ice_servers=["stun:stun.example.org"]) as pc:
+        channel = pc.create_data_channel("chat")
+        await pc.set_local_description()
+        ...                                   # exchange descriptions
+        await channel.send("hello")
+        async for message in channel: ...
+
+`rtcore.connection` has all classes, `rtcore.errors` the exceptions, `rtcore.sdp` session descriptions, and
+`rtcore.native` the building blocks, which work alone.
+"""
+
+from .connection import (
+    Candidate,
+    CandidateErrorEvent,
+    CandidateEvent,
+    Certificate,
+    ConnectionStateEvent,
+    DataChannel,
+    DataChannelEvent,
+    Endpoint,
+    Event,
+    EventsDroppedEvent,
+    GatheringStateEvent,
+    IceConnectionStateEvent,
+    IceServer,
+    NegotiationNeededEvent,
+    PeerConnection,
+    SessionDescription,
+    SignalingStateEvent,
+    Worker,
+)
+from .errors import (
+    ChannelClosedError,
+    ConnectionFailedError,
+    Error,
+    InvalidAccessError,
+    InvalidModificationError,
+    InvalidStateError,
+    NotSupportedError,
+    OperationError,
+    SdpError,
+)
+
+__all__ = [
+    "Candidate",
+    "CandidateErrorEvent",
+    "CandidateEvent",
+    "Certificate",
+    "ChannelClosedError",
+    "ConnectionFailedError",
+    "ConnectionStateEvent",
+    "DataChannel",
+    "DataChannelEvent",
+    "Endpoint",
+    "Error",
+    "Event",
+    "EventsDroppedEvent",
+    "GatheringStateEvent",
+    "IceConnectionStateEvent",
+    "IceServer",
+    "InvalidAccessError",
+    "InvalidModificationError",
+    "InvalidStateError",
+    "NegotiationNeededEvent",
+    "NotSupportedError",
+    "OperationError",
+    "PeerConnection",
+    "SdpError",
+    "SessionDescription",
+    "SignalingStateEvent",
+    "Worker",
+]

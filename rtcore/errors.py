@@ -5,6 +5,7 @@ operation does not fit the state, or that the network or the peer made it imposs
 """
 
 __all__ = [
+    "ChannelClosedError",
     "ConnectionFailedError",
     "Error",
     "InvalidAccessError",
@@ -46,6 +47,10 @@ class SdpError(OperationError, ValueError):
     def __init__(self, message: str, line: int = 0) -> None:
         super().__init__(f"SDP line {line}: {message}" if line else f"SDP: {message}")
         self.line = line
+
+
+class ChannelClosedError(InvalidStateError, EOFError):
+    """The data channel is closing or closed. Its cause, if any, is why."""
 
 
 class ConnectionFailedError(Error, ConnectionError):

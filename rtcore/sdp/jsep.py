@@ -134,6 +134,8 @@ class Negotiation:
     ) -> None:
         self.agreement: Agreement | None = None
         """What the last answer (or provisional answer) agreed on."""
+        self.data_refused = False
+        """The last answer ended data channels, or refused them; `want_data()` asks again."""
         self._session_id = session_id
         self._fingerprints = fingerprints
         self._max_message_size = max_message_size
@@ -196,18 +198,23 @@ class Negotiation:
     @property
     def needs_negotiation(self) -> bool:
         """Whether an offer would change something (W3C: to check if negotiation is needed)."""
-        if self._replace_ufrag:
-            return True
-        if not self._data_wanted:
-            return False
-        local = self._current_local
-        return local is None or first_data(local.description) is None
+        return bool(self._replace_ufrag) or (self._data_wanted and self.agreement is None)
 
     def want_data(self) -> None:
         """From now on offers have a data section: the first data channel was made."""
         if not self._data_wanted:
             self._data_wanted = True
+            self.data_refused = False
             self._created_offer = None
+
+    @property
+    def data_position(self) -> tuple[str, int] | None:
+        """Mid and index of the data section in the local description; None: it has none that is alive."""
+        local = self._pending_local or self._current_local
+        index = first_data(local.description) if local is not None else None
+        if local is None or index is None:
+            return None
+        return local.description.media[index].mid, index
 
     # ICE generations of ours
 
@@ -385,6 +392,7 @@ class Negotiation:
             if self._state == "have-local-offer":
                 self._rollback("have-local-offer")
             self._pending_remote = remote
+            self._created_offer = self._created_answer = None
             self._state = "have-remote-offer"
         else:
             local = self._pending_local
@@ -417,6 +425,10 @@ class Negotiation:
         self._created_offer = self._created_answer = None
 
     def _settle(self, local: _Local, remote: _Remote, agreement: Agreement | None) -> None:
+        offered = first_data(local.description) is not None
+        self.data_refused = agreement is None and (offered or self.agreement is not None)
+        if self.data_refused:
+            self._data_wanted = False
         self._current_local, self._current_remote = local, remote
         self._pending_local = self._pending_remote = None
         self._created_offer = self._created_answer = None

@@ -243,6 +243,18 @@ def test_local_description_is_not_to_be_edited() -> None:
     assert a.local == offer
 
 
+def test_a_new_remote_offer_makes_an_earlier_answer_stale() -> None:
+    a, b = pair()
+    b.set_remote(a.create_offer())
+    b.create_answer()
+    a.begin_generation(*generation(1, 1))
+    b.set_remote(edited(a.create_offer(), lambda d: setattr(d.media[0], "setup", "passive")))
+    b.set_local()
+    assert parse(known(b.local).sdp).media[0].setup == "active"
+    assert b.agreement is not None
+    assert b.agreement.remote_ufrag == "uf1g1"
+
+
 def test_wanting_data_makes_an_earlier_offer_stale() -> None:
     a = side(1, data=False)
     assert parse(a.create_offer().sdp).media == []
@@ -425,6 +437,11 @@ def test_rejected_data_is_offered_again_elsewhere() -> None:
     a.set_remote(edited(b.create_answer(), reject))
     assert a.agreement is None
     assert a.signaling_state == "stable"
+    assert a.data_refused
+    assert not a.needs_negotiation, "not before data is wanted again"
+    assert parse(a.create_offer().sdp).media[0].rejected
+    a.want_data()
+    assert a.needs_negotiation
     offer = parse(a.create_offer().sdp)
     assert [m.mid for m in offer.media] == ["1"]
 

@@ -1,0 +1,136 @@
+"""Two ways to hear of something: functions called at once, and streams of events to iterate over."""
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+
+from .events import Event, EventsDroppedEvent
+
+__all__ = ["Emitter", "EventStream"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+E = TypeVar("E", bound=Event)
+
+_running: set[asyncio.Task[Any]] = set()  # handlers that are coroutines; the event loop holds tasks weakly
+
+
+class Emitter:
+    """`on(name, handler)`, or `@on(name)` above a function. Handlers are called in the order in which they
+    were added, from the event loop; one that is a coroutine function is started as a task. What a handler
+    raises goes to the event loop's exception handler, and the next one is called."""
+
+    __slots__ = ("_handlers",)
+    _names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, list[Callable[..., Any]]] | None = None
+
+    @overload
+    def on(self, name: str, handler: F) -> F: ...
+    @overload
+    def on(self, name: str, handler: None = None) -> Callable[[F], F]: ...
+    def on(self, name: str, handler: F | None = None) -> F | Callable[[F], F]:
+        """Calls `handler` each time. The names and what is passed are in the class's documentation;
+        `ValueError` for others."""
+        if name not in self._names:
+            raise ValueError(f"there is no event {name!r}; there are {', '.join(self._names)}")
+        if handler is None:
+            return lambda function: self.on(name, function)
+        if not callable(handler):
+            raise TypeError(f"a handler is a function, not {type(handler).__name__}")
+        if self._handlers is None:
+            self._handlers = {}
+        self._handlers.setdefault(name, []).append(handler)
+        self._handler_added(name)
+        return handler
+
+    def off(self, name: str, handler: Callable[..., Any]) -> None:
+        """Takes a handler away again. `ValueError` if it is not there."""
+        handlers = (self._handlers or {}).get(name, [])
+        if handler not in handlers:
+            raise ValueError(f"{handler!r} does not handle {name!r}")
+        self._handlers = {**(self._handlers or {}), name: [other for other in handlers if other != handler]}
+
+    def _handler_added(self, name: str) -> None:
+        """For those who keep something until somebody hears it."""
+
+    def _handles(self, name: str) -> bool:
+        return self._handlers is not None and bool(self._handlers.get(name))
+
+    def _emit(self, name: str, *values: Any) -> None:
+        if self._handlers is None:
+            return
+        for handler in tuple(self._handlers.get(name, ())):
+            try:
+                result = handler(*values)
+                if inspect.iscoroutine(result):
+                    task = asyncio.get_running_loop().create_task(result)
+                    _running.add(task)
+                    task.add_done_callback(_finished)
+            except Exception as error:
+                _report(f"exception in the handler of {name!r}", error)
+
+
+def _finished(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _report("exception in a handler's task", error)
+
+
+def _report(message: str, error: BaseException) -> None:
+    asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+
+
+class EventStream(Generic[E]):
+    """Events in their order, for one reader. Holds up to `limit`; when it is full, the oldest is dropped, and
+    an `EventsDroppedEvent` tells how many. Ends when its source is closed and all has been read."""
+
+    __slots__ = ("__weakref__", "_closed", "_dropped", "_limit", "_queue", "_waiter")
+
+    def __init__(self, limit: int) -> None:
+        self._queue: deque[E] = deque()
+        self._limit = limit
+        self._dropped = 0
+        self._closed = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, event: E) -> None:
+        if self._closed:
+            return
+        if len(self._queue) >= self._limit:
+            self._queue.popleft()
+            self._dropped += 1
+        self._queue.append(event)
+        self._wake()
+
+    def close(self) -> None:
+        """No more will be put in. Idempotent."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> E | EventsDroppedEvent:
+        while True:
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                return EventsDroppedEvent(dropped)
+            if self._queue:
+                return self._queue.popleft()
+            if self._closed:
+                raise StopAsyncIteration
+            if self._waiter is not None:
+                raise RuntimeError("another task reads these events already: call events() once per reader")
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
