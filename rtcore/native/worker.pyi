@@ -8,8 +8,10 @@ of all peers with what happened.
 Commands on a `Peer` send what they produce before they return. Times are in seconds.
 """
 
-from collections.abc import Buffer, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, final
+
+from typing_extensions import Buffer
 
 from rtcore.native.dtls import Certificate
 from rtcore.native.ice import Candidate

@@ -1,6 +1,6 @@
 """The worker as Python sees it, and the sockets that its peers share; peers are in rtcore.native.worker."""
 
-from typing import final
+from typing import Self, final
 
 @final
 class Worker:
@@ -53,6 +53,8 @@ class Worker:
         receive_calls, send_calls (system calls), gso_runs, gro_runs, unroutable, send_errors, send_blocked,
         receive_errors, iterations, wakeups; now: peers, sockets; in use: gso, gro, mmsg, epoll, threaded
         (bool). `ConnectionError` when closed."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *error: object) -> None: ...
     def close(self) -> None:
         """Closes all peers (their good-byes are sent) and sockets. Idempotent."""
 

@@ -367,6 +367,12 @@ cdef class Worker:
             "threaded": stats.threaded,
         }
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
     def close(self):
         """Closes all peers (their good-byes are sent) and sockets. Idempotent."""
         cdef Tenant tenant
