@@ -57,7 +57,7 @@ lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/cython-lint rtcore/native/*.pyx
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint rtcore/native/*.pyx
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'native/*.[ch]' 'tests/*.[ch]')
 
 bench: build

@@ -12,10 +12,10 @@
 #include <string.h>
 
 typedef struct rt_addr {
-    uint8_t ip[16];  /* IPv4 in the first four bytes, the rest zero */
-    uint32_t scope;  /* IPv6 zone of a link-local address, else 0 */
-    uint16_t port;   /* host byte order */
-    uint8_t family;  /* 4, 6, or 0 for no address */
+    uint8_t ip[16];   /* IPv4 in the first four bytes, the rest zero */
+    uint32_t scope;   /* IPv6 zone of a link-local address, else 0 */
+    uint16_t port;    /* host byte order */
+    uint8_t family;   /* 4, 6, or 0 for no address */
     uint8_t reserved; /* zero */
 } rt_addr;
 

@@ -15,7 +15,7 @@
 #include "base/span.h"
 
 typedef struct rt_packet {
-    uint8_t *data;   /* into the batch's memory; headroom bytes before it belong to this packet */
+    uint8_t *data; /* into the batch's memory; headroom bytes before it belong to this packet */
     uint32_t size;
     uint16_t socket; /* index of the caller's socket to send from */
     uint16_t mark;   /* DSCP << 2 | ECN, 0 for none */

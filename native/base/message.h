@@ -12,7 +12,7 @@ typedef struct rt_message {
     struct rt_message *next; /* for the owner's lists */
     uint32_t protocol;       /* SCTP payload protocol identifier (RFC 8831 section 8) */
     uint16_t stream;
-    uint16_t flags;          /* RT_MESSAGE_... */
+    uint16_t flags; /* RT_MESSAGE_... */
     size_t size;
     size_t capacity;
     uint8_t data[];

@@ -21,23 +21,23 @@
 #include "base/time.h"
 
 typedef struct rt_sctp_config {
-    rt_random *random;         /* borrowed */
-    uint16_t local_port;       /* default 5000 */
-    uint16_t remote_port;      /* default 5000 */
-    uint16_t mtu;              /* SCTP packet to begin with, default 1163 (1200 less DTLS) */
-    uint16_t max_mtu;          /* ceiling of path MTU discovery; equal to `mtu`: no probing (default) */
-    uint16_t streams;          /* asked for and offered, default 65535 */
-    uint32_t receive_buffer;   /* default 4 MiB */
-    uint32_t send_buffer;      /* default 4 MiB: bytes accepted and not yet acknowledged or abandoned */
-    uint32_t max_message_size; /* the largest we take, default 1 MiB; larger ones abort the association */
-    bool zero_checksum;        /* offer (RFC 9653: DTLS below), default true */
-    bool interleaving;         /* offer I-DATA, default true */
+    rt_random *random;                     /* borrowed */
+    uint16_t local_port;                   /* default 5000 */
+    uint16_t remote_port;                  /* default 5000 */
+    uint16_t mtu;                          /* SCTP packet to begin with, default 1163 (1200 less DTLS) */
+    uint16_t max_mtu;                      /* ceiling of path MTU discovery; equal to `mtu`: no probing (default) */
+    uint16_t streams;                      /* asked for and offered, default 65535 */
+    uint32_t receive_buffer;               /* default 4 MiB */
+    uint32_t send_buffer;                  /* default 4 MiB: bytes accepted and not yet acknowledged or abandoned */
+    uint32_t max_message_size;             /* the largest we take, default 1 MiB; larger ones abort the association */
+    bool zero_checksum;                    /* offer (RFC 9653: DTLS below), default true */
+    bool interleaving;                     /* offer I-DATA, default true */
     rt_time rto_initial, rto_min, rto_max; /* defaults 500 ms, 200 ms (RACK), 60 s */
-    rt_time heartbeat;         /* idle interval, default 30 s; RT_NEVER: none */
-    rt_time sack_delay;        /* default 20 ms, at most 500 */
-    rt_time cookie_life;       /* default 60 s */
-    uint16_t max_retransmits;  /* association failure limit, default 10 */
-    uint16_t max_init_retransmits; /* default 8 */
+    rt_time heartbeat;                     /* idle interval, default 30 s; RT_NEVER: none */
+    rt_time sack_delay;                    /* default 20 ms, at most 500 */
+    rt_time cookie_life;                   /* default 60 s */
+    uint16_t max_retransmits;              /* association failure limit, default 10 */
+    uint16_t max_init_retransmits;         /* default 8 */
 } rt_sctp_config;
 
 void rt_sctp_config_default(rt_sctp_config *config);
@@ -55,11 +55,11 @@ rt_status rt_sctp_shutdown(rt_sctp *sctp, rt_time now);
 void rt_sctp_abort(rt_sctp *sctp, rt_span reason, rt_time now);
 
 typedef struct rt_sctp_send_info {
-    uint32_t protocol;        /* PPID */
+    uint32_t protocol; /* PPID */
     uint16_t stream;
     bool unordered;
-    int32_t max_retransmits;  /* -1: no limit */
-    rt_time lifetime;         /* RT_NEVER: no limit */
+    int32_t max_retransmits; /* -1: no limit */
+    rt_time lifetime;        /* RT_NEVER: no limit */
 } rt_sctp_send_info;
 
 /* The whole message or nothing of it; the bytes are copied. Accepted also while connecting.
@@ -91,14 +91,14 @@ rt_time rt_sctp_deadline(const rt_sctp *sctp);
 void rt_sctp_expire(rt_sctp *sctp, rt_time now);
 
 typedef enum rt_sctp_state { /* RFC 9260 section 4 */
-    RT_SCTP_CLOSED,
-    RT_SCTP_COOKIE_WAIT,
-    RT_SCTP_COOKIE_ECHOED,
-    RT_SCTP_ESTABLISHED,
-    RT_SCTP_SHUTDOWN_PENDING,
-    RT_SCTP_SHUTDOWN_SENT,
-    RT_SCTP_SHUTDOWN_RECEIVED,
-    RT_SCTP_SHUTDOWN_ACK_SENT,
+                             RT_SCTP_CLOSED,
+                             RT_SCTP_COOKIE_WAIT,
+                             RT_SCTP_COOKIE_ECHOED,
+                             RT_SCTP_ESTABLISHED,
+                             RT_SCTP_SHUTDOWN_PENDING,
+                             RT_SCTP_SHUTDOWN_SENT,
+                             RT_SCTP_SHUTDOWN_RECEIVED,
+                             RT_SCTP_SHUTDOWN_ACK_SENT,
 } rt_sctp_state;
 
 rt_sctp_state rt_sctp_get_state(const rt_sctp *sctp);
@@ -107,15 +107,15 @@ uint16_t rt_sctp_streams_in(const rt_sctp *sctp);
 
 typedef enum rt_sctp_event_type {
     RT_SCTP_EVENT_CONNECTED,
-    RT_SCTP_EVENT_MESSAGE,         /* `message`, owned by the taker: rt_message_free, then rt_sctp_release */
-    RT_SCTP_EVENT_BUFFERED_LOW,    /* `stream` */
-    RT_SCTP_EVENT_SEND_ROOM,       /* after RT_AGAIN: half of the send buffer is free again */
-    RT_SCTP_EVENT_RESET_IN,        /* the peer reset `stream`; everything before was delivered */
-    RT_SCTP_EVENT_RESET_OUT,       /* our reset of `stream` is done; it starts again at sequence 0 */
-    RT_SCTP_EVENT_RESET_FAILED,    /* the peer refused it: `stream` */
-    RT_SCTP_EVENT_RESTARTED,       /* the peer began anew: what was in flight may be lost */
-    RT_SCTP_EVENT_ABANDONED,       /* a partially reliable message of `stream` was given up */
-    RT_SCTP_EVENT_CLOSED,          /* after shutdown, abort or failure: `error`, `text` */
+    RT_SCTP_EVENT_MESSAGE,      /* `message`, owned by the taker: rt_message_free, then rt_sctp_release */
+    RT_SCTP_EVENT_BUFFERED_LOW, /* `stream` */
+    RT_SCTP_EVENT_SEND_ROOM,    /* after RT_AGAIN: half of the send buffer is free again */
+    RT_SCTP_EVENT_RESET_IN,     /* the peer reset `stream`; everything before was delivered */
+    RT_SCTP_EVENT_RESET_OUT,    /* our reset of `stream` is done; it starts again at sequence 0 */
+    RT_SCTP_EVENT_RESET_FAILED, /* the peer refused it: `stream` */
+    RT_SCTP_EVENT_RESTARTED,    /* the peer began anew: what was in flight may be lost */
+    RT_SCTP_EVENT_ABANDONED,    /* a partially reliable message of `stream` was given up */
+    RT_SCTP_EVENT_CLOSED,       /* after shutdown, abort or failure: `error`, `text` */
 } rt_sctp_event_type;
 
 typedef struct rt_sctp_event {
