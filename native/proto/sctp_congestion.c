@@ -6,7 +6,9 @@
 
 static const double CUBIC_C = 0.4;
 static const double CUBIC_BETA = 0.7;
-static const double FULL_LOSS_RATE = 1.0 / 12;
+static const double CUBIC_GENTLE = 0.9;
+static const double FULL_LOSS_RATE = 0.1;
+static const double LOSS_MEMORY = 500; /* packets */
 
 enum {
     INITIAL_PACKETS = 10,
@@ -15,6 +17,7 @@ enum {
     HYSTART_SAMPLES = 8,
     HYSTART_ROUNDS = 5,
     HYSTART_DIVISOR = 4,
+    DELIVERY_ROUNDS = 8,
 };
 
 static uint32_t minimum(const rt_sctp_congestion *c)
@@ -33,6 +36,7 @@ void rt_sctp_congestion_init(rt_sctp_congestion *c, uint16_t mtu, uint32_t peer_
         .round_end = first_tsn,
         .round_rtt = RT_NEVER,
         .last_round_rtt = RT_NEVER,
+        .recent_rtt = {RT_NEVER, RT_NEVER},
         .min_rtt = RT_NEVER,
         .epoch = RT_NEVER,
         .tokens_at = INT64_MIN,
@@ -65,23 +69,49 @@ static void leave_slow_start(rt_sctp_congestion *c)
     c->epoch = RT_NEVER;
 }
 
-/* RFC 9406 section 4.2, at the end of each round and when a round has its samples. */
-static void hystart(rt_sctp_congestion *c)
+/* RFC 9406 section 4.2, with the smallest of the last samples instead of the round's: the beginning of a round
+ * is always fast, and waiting for the next one doubles the window once too often. A delay that goes on growing
+ * in conservative slow start is no jitter: it ends at once. */
+static void hystart(rt_sctp_congestion *c, rt_time rtt)
 {
-    if (c->round_samples < HYSTART_SAMPLES || c->last_round_rtt == RT_NEVER)
+    if (c->recent_samples++ % HYSTART_SAMPLES == 0) {
+        c->recent_rtt[1] = c->recent_rtt[0];
+        c->recent_rtt[0] = RT_NEVER;
+    }
+    c->recent_rtt[0] = rt_time_min(c->recent_rtt[0], rtt);
+    if (c->recent_samples < 2 * HYSTART_SAMPLES)
         return;
+    rt_time recent = rt_time_min(c->recent_rtt[0], c->recent_rtt[1]);
+    rt_time step = rt_time_max(RT_MS(4), rt_time_min(RT_MS(16), c->min_rtt / 8));
     if (c->gentle_rounds == 0) {
-        rt_time step = rt_time_max(RT_MS(4), rt_time_min(RT_MS(16), c->last_round_rtt / 8));
-        if (c->round_rtt >= c->last_round_rtt + step) {
-            c->gentle_baseline = c->round_rtt;
+        if (recent >= c->min_rtt + step) {
+            c->gentle_baseline = recent;
             c->gentle_rounds = 1;
         }
-    } else if (c->round_rtt < c->gentle_baseline) {
-        c->gentle_rounds = 0; /* the delay was a jitter */
+    } else if (recent < c->min_rtt + step / 2) {
+        c->gentle_rounds = 0;
+    } else if (c->round_rtt != RT_NEVER && c->round_rtt >= c->min_rtt + step) {
+        leave_slow_start(c);
     }
 }
 
-static void end_round(rt_sctp_congestion *c, uint32_t next)
+static void measure_delivery(rt_sctp_congestion *c, rt_time now)
+{
+    if (now > c->round_began) {
+        double rate = (double)c->round_bytes / (double)(now - c->round_began);
+        if (rate > c->delivery[0])
+            c->delivery[0] = rate;
+    }
+    if (++c->delivery_rounds == DELIVERY_ROUNDS) {
+        c->delivery[1] = c->delivery[0];
+        c->delivery[0] = 0;
+        c->delivery_rounds = 0;
+    }
+    c->round_bytes = 0;
+    c->round_began = now;
+}
+
+static void end_round(rt_sctp_congestion *c, uint32_t next, rt_time now)
 {
     if (c->gentle_rounds && ++c->gentle_rounds > HYSTART_ROUNDS && c->window < c->threshold)
         leave_slow_start(c);
@@ -90,6 +120,7 @@ static void end_round(rt_sctp_congestion *c, uint32_t next)
     c->round_rtt = RT_NEVER;
     c->round_samples = 0;
     c->round_end = next;
+    measure_delivery(c, now);
 }
 
 /* RFC 9438 sections 4.2 to 4.5; windows in packets. */
@@ -122,15 +153,16 @@ void rt_sctp_congestion_acked(rt_sctp_congestion *c, uint32_t bytes, rt_time rtt
                               bool recovering, rt_time srtt, rt_time now)
 {
     double packets = (double)bytes / c->mtu;
-    c->loss_rate *= packets < 200 ? 1 - packets / 200 : 0;
+    c->loss_rate *= packets < LOSS_MEMORY ? 1 - packets / LOSS_MEMORY : 0;
+    c->round_bytes += bytes;
     if (rtt) {
         c->min_rtt = rt_time_min(c->min_rtt, rtt);
         c->round_rtt = rt_time_min(c->round_rtt, rtt);
         c->round_samples++;
     }
     bool slow = c->window < c->threshold;
-    if (slow)
-        hystart(c);
+    if (slow && rtt)
+        hystart(c, rtt);
     if (bytes && c->limited && !recovering && c->window < c->ceiling) {
         if (slow)
             c->window += c->gentle_rounds ? bytes / HYSTART_DIVISOR : bytes;
@@ -142,13 +174,13 @@ void rt_sctp_congestion_acked(rt_sctp_congestion *c, uint32_t bytes, rt_time rtt
         c->epoch = RT_NEVER; /* the curve does not run while nobody asks for more */
     }
     if (rt_seq32_at_most(c->round_end, acked))
-        end_round(c, next);
+        end_round(c, next, now);
 }
 
 void rt_sctp_congestion_lost(rt_sctp_congestion *c, uint32_t bytes)
 {
     double packets = (double)bytes / c->mtu;
-    c->loss_rate += packets < 200 ? (1 - c->loss_rate) * packets / 200 : 1 - c->loss_rate;
+    c->loss_rate += (1 - c->loss_rate) * (packets < LOSS_MEMORY ? packets / LOSS_MEMORY : 1);
 }
 
 bool rt_sctp_congestion_reduce(rt_sctp_congestion *c)
@@ -159,8 +191,15 @@ bool rt_sctp_congestion_reduce(rt_sctp_congestion *c)
         return false;
     double window = (double)c->window / c->mtu;
     c->top = window < c->top ? window * (1 + CUBIC_BETA) / 2 : window; /* fast convergence */
-    uint32_t reduced = (uint32_t)(c->window * CUBIC_BETA);
-    c->window = reduced > minimum(c) ? reduced : minimum(c);
+    /* Slow start may have gone far beyond what the path carries: then straight back to that. */
+    bool slow = c->window < c->threshold;
+    double reduced = c->window * (slow ? CUBIC_BETA / 2 : CUBIC_BETA);
+    if (slow || c->loss_rate < FULL_LOSS_RATE) {
+        double carries = fmax(c->delivery[0], c->delivery[1]) * (double)c->min_rtt;
+        reduced = fmax(reduced, fmin(carries, c->window * CUBIC_GENTLE));
+    }
+    c->loss_rate = 0; /* answered */
+    c->window = reduced > minimum(c) ? (uint32_t)reduced : minimum(c);
     c->threshold = c->window;
     c->gentle_rounds = 0;
     c->epoch = RT_NEVER;

@@ -2,9 +2,10 @@
  *
  * Slow start with HyStart++ (RFC 9406) to leave it before the queue overflows, then CUBIC (RFC 9438). A loss
  * reduces the window once per round of data, by as much as there is evidence that the path is full: where
- * the round trip of the current round shows a standing queue, or more than one packet in twelve is lost, the
- * window falls to CUBIC's 0.7; a loss on a path whose queue is provably empty (radio, bad cable) leaves it as
- * it is, like TCP Veno and BBR reason. Whoever cannot measure an empty queue gets plain CUBIC.
+ * the round trip of the current round shows a standing queue, the window falls to what the path was seen to
+ * deliver per smallest round trip (as TCP Westwood+ does), but by no more than CUBIC's 0.7 and no less than
+ * 0.9, and where more than one packet in ten is lost to 0.7. A loss on a path whose queue is provably empty
+ * (radio, bad cable) leaves it as it is, like TCP Veno and BBR reason.
  *
  * The window grows only when it was what limited the sender, and it is kept while the application is silent:
  * instead of collapsing it, a token bucket of twice the window per round trip spreads what leaves after idle.
@@ -28,11 +29,17 @@ typedef struct rt_sctp_congestion {
 
     /* Rounds of data, by TSN: a round ends when what was sent last at its beginning is acknowledged. */
     uint32_t round_end;
+    rt_time round_began;
+    uint64_t round_bytes;
+    double delivery[2]; /* bytes per ns: largest of the current and the last few rounds */
+    uint32_t delivery_rounds;
     rt_time round_rtt, last_round_rtt; /* smallest in it, RT_NEVER: none yet */
     rt_time min_rtt;                   /* smallest ever */
     uint32_t round_samples;
 
     /* HyStart++ */
+    rt_time recent_rtt[2]; /* smallest of the current and of the last few samples */
+    uint32_t recent_samples;
     uint32_t gentle_rounds; /* of conservative slow start, 0: not in it */
     rt_time gentle_baseline;
 
@@ -43,7 +50,7 @@ typedef struct rt_sctp_congestion {
     double friendly;    /* W_est, packets */
     double carry;       /* bytes of growth not yet whole */
 
-    double loss_rate; /* smoothed over about 200 packets */
+    double loss_rate; /* smoothed over about 500 packets */
 
     uint32_t undo_window, undo_threshold; /* before the last reduction */
 

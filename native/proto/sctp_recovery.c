@@ -69,11 +69,12 @@ static void detect_losses(rt_sctp *s, rt_time now)
     rt_sctp_set(s, RT_SCTP_TIMER_REORDER, again);
     if (!lost)
         return;
-    rt_sctp_congestion_lost(&s->congestion, lost);
     if (!s->recovering)
         begin_recovery(s);
-    if (!s->reduced)
+    if (!s->reduced) {
+        rt_sctp_congestion_lost(&s->congestion, lost);
         s->reduced = rt_sctp_congestion_reduce(&s->congestion);
+    }
 }
 
 /* The peer reports TSNs that came twice. If we sent one twice, once was for nothing: the reordering window is
