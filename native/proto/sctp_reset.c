@@ -158,7 +158,9 @@ void rt_sctp_reset_expired(rt_sctp *s, rt_time now)
     resets->attempts++;
     if (!resets->in_progress) {
         s->stats.timeouts++;
-        if (rt_sctp_count_error(s, "the peer does not answer a stream reset"))
+        /* One silence counts once: while data is outstanding, T3 counts. */
+        if (!rt_sctp_outstanding_count(&s->outstanding) &&
+            rt_sctp_count_error(s, "the peer does not answer a stream reset"))
             return;
     }
     resets->in_progress = false;

@@ -360,6 +360,7 @@ size_t rt_sctp_transmit(rt_sctp *s, rt_batch *out, rt_time now)
     bool data = may_send_data(s);
     bool more = data;
     bool sent_data = false;
+    uint64_t abandoned = s->stats.messages_abandoned;
     if (data && data_waits(s)) {
         rt_sctp_congestion_tokens(&s->congestion, s->srtt, now);
         s->congestion.limited = false;
@@ -399,5 +400,11 @@ size_t rt_sctp_transmit(rt_sctp *s, rt_batch *out, rt_time now)
     }
     if (data)
         arm_waiting(s, now);
+    if (s->stats.messages_abandoned != abandoned && !s->ended) { /* a reset or the shutdown may wait for no more */
+        if (s->resets.wanted)
+            rt_sctp_reset_progress(s, now);
+        rt_sctp_shutdown_progress(s, now);
+        send_controls(s, out);
+    }
     return out->count - first;
 }
