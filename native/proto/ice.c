@@ -125,13 +125,19 @@ void rt_ice_end_of_local(rt_ice *ice, rt_time now)
 }
 
 /* A peer-reflexive candidate turns out to be a signalled one: its true type and priority count from now. */
-static void complete_remote(rt_ice *ice, rt_ice_candidate *known, const rt_ice_candidate *signalled)
+static void complete_remote(rt_ice *ice, uint32_t index, const rt_ice_candidate *signalled)
 {
+    rt_ice_session *session = ice->now;
+    rt_ice_candidate *known = &session->remotes[index];
     if (known->type != RT_ICE_PRFLX)
         return;
     rt_addr address = known->address; /* with the zone that it was seen with */
     *known = *signalled;
     known->address = address;
+    for (uint32_t i = 0; i < session->link_count; i++) {
+        if (session->links[i]->stats.remote == index)
+            rt_ice_group_link(ice, session->links[i]);
+    }
     rt_ice_rank_links(ice);
 }
 
@@ -145,7 +151,7 @@ rt_status rt_ice_add_remote(rt_ice *ice, const rt_ice_candidate *candidate, rt_t
         return RT_INVALID;
     int known = rt_ice_find_remote(ice->now, address, candidate->transport);
     if (known >= 0) {
-        complete_remote(ice, &ice->now->remotes[known], candidate);
+        complete_remote(ice, (uint32_t)known, candidate);
         rt_ice_update(ice, now);
         return RT_OK;
     }

@@ -64,7 +64,8 @@ typedef struct rt_ice_config {
     rt_time keepalive;              /* mean of consent checks, default 5 s, randomised 0.8 to 1.2 */
     rt_time disconnected_after;     /* no answer for so long: DISCONNECTED, default 5 s */
     rt_time failed_after;           /* consent lost (RFC 7675), default 30 s */
-    rt_time no_candidates_after;    /* nothing to check and no end-of-candidates: FAILED, default 15 s */
+    rt_time no_candidates_after;    /* FAILED when there was nothing to check for so long; with the end of
+                                       candidates on both sides, so long after the start; default 15 s */
 } rt_ice_config;
 
 void rt_ice_config_default(rt_ice_config *config);
@@ -100,7 +101,9 @@ rt_status rt_ice_add_remote(rt_ice *ice, const rt_ice_candidate *candidate, rt_t
 void rt_ice_end_of_remote(rt_ice *ice, rt_time now);
 
 /* New local credentials and a new check list; the selected pair stays in use until the next one.
- * The owner gathers again (add_host for the same sockets, servers, end_of_local). */
+ * The owner gathers again (add_host for the same sockets, servers, end_of_local). When it answers a restart of
+ * the peer's, the remote credentials and candidates set since then are kept: both orders of the two calls work.
+ * Without memory nothing changes, and the same credentials are signalled once more. */
 void rt_ice_restart(rt_ice *ice, rt_time now);
 
 /* One STUN datagram. Anything else is RT_UNEXPECTED. `from` is the source, `socket` where it came in. */
@@ -113,7 +116,7 @@ void rt_ice_expire(rt_ice *ice, rt_time now);
 /* Where application data goes now, false while there is nowhere. Also true for a valid pair before it is
  * nominated (RFC 8445 section 12.1). */
 bool rt_ice_path(const rt_ice *ice, uint16_t *socket, rt_addr *to);
-/* Whether data may be accepted from there: a known local/remote pair. */
+/* Whether data may be accepted from there: a known local/remote pair, of the session before a restart too. */
 bool rt_ice_knows(const rt_ice *ice, uint16_t socket, const rt_addr *from);
 /* Counts application bytes on the pair, for statistics and so that keepalives can be skipped. */
 void rt_ice_count_data(rt_ice *ice, uint16_t socket, const rt_addr *remote, bool sent, uint32_t packets, size_t bytes,

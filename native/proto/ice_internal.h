@@ -54,10 +54,11 @@ typedef struct rt_ice_link {
     rt_ice_pair_stats stats; /* `local` is what the peer sees us as, once known; `state`, `priority` count */
     rt_addr remote;
     uint16_t socket;
-    uint16_t base;   /* index of the host candidate */
-    bool triggered;  /* a check goes out at once */
-    bool nominating; /* controlling: the check under way nominates */
-    bool wanted;     /* controlled: the peer nominated before our own check succeeded */
+    uint16_t base;       /* index of the host candidate */
+    uint32_t foundation; /* the same number for the same foundations of both sides */
+    bool triggered;      /* a check goes out at once */
+    bool nominating;     /* controlling: the check under way nominates */
+    bool wanted;         /* controlled: the peer nominated before our own check succeeded */
 
     rt_ice_exchange check;
     rt_ice_exchange consent;
@@ -146,7 +147,7 @@ struct rt_ice {
     rt_time deadline;
     rt_time round_trip; /* smoothed over all links; 0: unknown */
     rt_time paced;      /* when the pace is caught up; may run BURST - 1 intervals ahead of now */
-    uint32_t next_link, next_foundation;
+    uint32_t next_link, next_foundation, next_link_foundation;
 
     rt_ice_state states[MAX_STATES];
     uint32_t state_first, state_count;
@@ -176,6 +177,7 @@ rt_ice_link *rt_ice_find_link(const rt_ice_session *session, uint16_t socket, co
 rt_ice_link *rt_ice_add_link(rt_ice *ice, uint32_t base, uint32_t remote); /* NULL: not to be paired, or full */
 void rt_ice_pair_local(rt_ice *ice, uint32_t local);
 void rt_ice_pair_remote(rt_ice *ice, uint32_t remote);
+void rt_ice_group_link(rt_ice *ice, rt_ice_link *link); /* numbers its foundation */
 void rt_ice_thaw_like(rt_ice_session *session, const rt_ice_link *link);
 /* The link that an ordinary check is for: waiting, else to be thawed; NULL: none. */
 rt_ice_link *rt_ice_next_link(rt_ice_session *session);

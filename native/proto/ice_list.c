@@ -119,17 +119,27 @@ rt_ice_link *rt_ice_find_link(const rt_ice_session *session, uint16_t socket, co
     return NULL;
 }
 
-static bool same_foundation(const rt_ice_session *session, const rt_ice_link *a, const rt_ice_link *b)
+void rt_ice_group_link(rt_ice *ice, rt_ice_link *link)
 {
-    return strcmp(session->locals[a->base].foundation, session->locals[b->base].foundation) == 0 &&
-           strcmp(session->remotes[a->stats.remote].foundation, session->remotes[b->stats.remote].foundation) == 0;
+    const rt_ice_session *session = ice->now;
+    const char *local = session->locals[link->base].foundation,
+               *remote = session->remotes[link->stats.remote].foundation;
+    for (uint32_t i = 0; i < session->link_count; i++) {
+        const rt_ice_link *other = session->links[i];
+        if (other != link && strcmp(session->locals[other->base].foundation, local) == 0 &&
+            strcmp(session->remotes[other->stats.remote].foundation, remote) == 0) {
+            link->foundation = other->foundation;
+            return;
+        }
+    }
+    link->foundation = ++ice->next_link_foundation;
 }
 
 void rt_ice_thaw_like(rt_ice_session *session, const rt_ice_link *link)
 {
     for (uint32_t i = 0; i < session->link_count; i++) {
         rt_ice_link *other = session->links[i];
-        if (other->stats.state == RT_ICE_PAIR_FROZEN && same_foundation(session, link, other))
+        if (other->stats.state == RT_ICE_PAIR_FROZEN && other->foundation == link->foundation)
             other->stats.state = RT_ICE_PAIR_WAITING;
     }
 }
@@ -140,7 +150,7 @@ static rt_ice_pair_state first_state(const rt_ice_session *session, const rt_ice
     rt_ice_pair_state state = RT_ICE_PAIR_WAITING;
     for (uint32_t i = 0; i < session->link_count; i++) {
         const rt_ice_link *other = session->links[i];
-        if (!same_foundation(session, link, other))
+        if (other->foundation != link->foundation)
             continue;
         if (other->stats.state == RT_ICE_PAIR_SUCCEEDED)
             return RT_ICE_PAIR_WAITING;
@@ -156,7 +166,7 @@ static bool foundation_busy(const rt_ice_session *session, const rt_ice_link *li
     for (uint32_t i = 0; i < session->link_count; i++) {
         const rt_ice_link *other = session->links[i];
         if (other->stats.state == RT_ICE_PAIR_IN_PROGRESS && other->check.tries < 2 &&
-            same_foundation(session, link, other))
+            other->foundation == link->foundation)
             return true;
     }
     return false;
@@ -268,6 +278,7 @@ rt_ice_link *rt_ice_add_link(rt_ice *ice, uint32_t base, uint32_t remote)
         .consent_due = RT_NEVER,
         .first_unanswered = RT_NEVER,
     };
+    rt_ice_group_link(ice, link);
     link->stats.state = first_state(session, link);
     links[session->link_count++] = link;
     return link;
