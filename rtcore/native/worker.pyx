@@ -89,7 +89,7 @@ cdef class Peer(Tenant):
     cdef Worker worker
     cdef rt_worker_peer *peer  # NULL: closed
     cdef object on_message
-    cdef uint32_t send_buffer
+    cdef uint32_t empty_room   # in the send buffer when nothing is queued or in flight
     cdef uint32_t queued       # bytes of small messages since the last flush
     cdef size_t consumed       # bytes released by the application, not yet by us
     cdef size_t release_at
@@ -147,7 +147,6 @@ cdef class Peer(Tenant):
         config.sctp.zero_checksum = zero_checksum
         config.sctp.interleaving = interleaving
         config.max_channels = number(max_channels, 1, 65535, "max_channels")
-        self.send_buffer = config.sctp.send_buffer
         self.release_at = min(<size_t>RELEASE_BYTES, <size_t>config.sctp.receive_buffer // 16)
         self.channels = {}
         on_message = handler.on_message
@@ -456,7 +455,10 @@ cdef class Peer(Tenant):
         cdef uint32_t size = number(
             min(remote_max_message_size, 0xFFFFFFFF), 0, 0xFFFFFFFF, "remote_max_message_size"
         )
-        cdef rt_status status = rt_peer_start_sctp(self.enter(), port, size, rt_worker_now())
+        cdef rt_peer *machine = self.enter()
+        cdef rt_status status = rt_peer_start_sctp(machine, port, size, rt_worker_now())
+        if status == RT_OK:
+            self.empty_room = rt_sctp_send_room(rt_peer_sctp(machine))
         self.flush_and_leave()
         check(status, "start_sctp")
 
@@ -575,7 +577,7 @@ cdef class Peer(Tenant):
     cdef object send_bytes(self, uint32_t handle, const char *data, size_t size, bint binary):
         cdef rt_channels *channels = self.enter_channels()
         cdef rt_sctp *sctp = rt_peer_sctp(rt_worker_peer_machine(self.peer))
-        cdef bint idle = rt_sctp_send_room(sctp) >= self.send_buffer
+        cdef bint idle = rt_sctp_send_room(sctp) >= self.empty_room
         cdef rt_time now = rt_worker_now()
         cdef rt_status status = rt_channel_send(channels, handle, rt_span_of(data, size), binary, now)
         self.queued += <uint32_t>size
