@@ -210,9 +210,12 @@ void rt_sctp_congestion_timeout(rt_sctp_congestion *c)
 {
     c->undo_window = c->window;
     c->undo_threshold = c->threshold;
-    c->top = (double)c->window / c->mtu;
-    uint32_t half = c->window / 2;
-    c->threshold = half > minimum(c) ? half : minimum(c);
+    if (c->window >
+        c->mtu) { /* one silence halves it once, however often the timer fires in it (RFC 5681 section 3.1) */
+        c->top = (double)c->window / c->mtu;
+        uint32_t half = c->window / 2;
+        c->threshold = half > minimum(c) ? half : minimum(c);
+    }
     c->window = c->mtu;
     c->gentle_rounds = 0;
     c->epoch = RT_NEVER;

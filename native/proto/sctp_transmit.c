@@ -171,8 +171,10 @@ static fill write_lost(rt_sctp *s, rt_writer *w, bool fresh, rt_time now)
         /* The first outstanding chunk is what a full receiver waits for. */
         if (!(window_open(s, sent->size) || tsn == o->acked + 1))
             return FILL_BLOCKED;
-        if (!fresh && o->bytes + sent->size > s->congestion.window)
+        if (!fresh && o->bytes + sent->size > s->congestion.window) {
+            s->congestion.limited = true;
             return FILL_BLOCKED;
+        }
         if (need > rt_writer_left(w))
             return FILL_FULL;
         write_data(s, w, tsn, sent, 0);
@@ -244,7 +246,11 @@ static fill write_new(rt_sctp *s, rt_writer *w, bool fresh, uint8_t flags, rt_ti
                 return FILL_FULL; /* it goes whole into the next packet */
             size = room;
         }
-        if ((!fresh && o->bytes >= s->congestion.window) || !window_open(s, size))
+        if (!fresh && o->bytes >= s->congestion.window) {
+            s->congestion.limited = true;
+            return FILL_BLOCKED;
+        }
+        if (!window_open(s, size))
             return FILL_BLOCKED;
         uint32_t tsn = o->next;
         rt_sctp_sent *sent = rt_sctp_outstanding_push(o, message, (uint16_t)size, now);
@@ -323,7 +329,6 @@ static void write_chunks(rt_sctp *s, rt_writer *w, bool *more, rt_time now)
     fill filled = write_lost(s, w, fresh, now);
     if (filled == FILL_DONE)
         filled = write_new(s, w, fresh && w->at == before, 0, now);
-    s->congestion.limited = filled == FILL_BLOCKED && o->bytes >= s->congestion.window;
     *more = filled == FILL_FULL;
 }
 
