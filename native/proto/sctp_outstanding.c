@@ -119,11 +119,11 @@ void rt_sctp_outstanding_resend(rt_sctp_outstanding *o, uint32_t tsn, rt_time no
 static void observe(rt_sctp_outstanding *o, uint32_t tsn, const rt_sctp_sent *sent, rt_time now, rt_sctp_acked *out)
 {
     rt_time rtt = now - sent->sent_at;
+    if (sent->transmits == 1 && rt_seq32_before(tsn, o->highest))
+        o->reordering = true;
     if (sent->state == RT_SCTP_LOST)
         return; /* given up before: the time says how long the path was silent, not how long it is */
     if (sent->transmits == 1) {
-        if (rt_seq32_before(tsn, o->highest))
-            o->reordering = true;
         if (!out->rtt || rtt < out->rtt)
             out->rtt = rtt > 0 ? rtt : 1;
         if (rtt < o->min_rtt)

@@ -112,11 +112,11 @@ static void arm_t3(rt_sctp *s, rt_time now)
 }
 
 /* RFC 8985 section 7.2: two round trips without an acknowledgement, longer if a lone packet's
- * acknowledgement may be delayed. Not while something else will tell (recovery, T3). */
+ * acknowledgement may be delayed. Also in recovery, where retransmissions may be lost in turn. */
 static void arm_probe(rt_sctp *s, rt_time now)
 {
     rt_time at = RT_NEVER;
-    if (s->outstanding.flight.count && !s->outstanding.lost.count && !s->recovering && !s->probe_out && s->srtt &&
+    if (s->outstanding.flight.count && !s->outstanding.lost.count && !s->probe_out && s->srtt &&
         s->timers[RT_SCTP_TIMER_REORDER] == RT_NEVER) {
         rt_time wait = rt_time_max(2 * s->srtt, RT_MS(2));
         if (s->outstanding.bytes <= s->mtu)
@@ -172,7 +172,9 @@ void rt_sctp_t3_expired(rt_sctp *s, rt_time now)
 
 static void end_probe(rt_sctp *s)
 {
-    if (!s->probe_out || rt_seq32_before(s->outstanding.acked, s->probe_tsn))
+    const rt_sctp_outstanding *o = &s->outstanding;
+    if (!s->probe_out ||
+        (rt_seq32_before(o->acked, s->probe_tsn) && rt_sctp_sent_at(o, s->probe_tsn)->state != RT_SCTP_ACKED))
         return;
     s->probe_out = false;
     /* The probe repaired a loss that nothing else showed (RFC 8985 section 7.4.2). A duplicate report that

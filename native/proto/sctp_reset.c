@@ -155,13 +155,15 @@ void rt_sctp_reset_expired(rt_sctp *s, rt_time now)
     rt_sctp_resets *resets = &s->resets;
     if (!resets->pending)
         return;
-    resets->attempts++;
+    /* A dead peer is found by data and heartbeats; one that lives and never answers has refused. */
     if (!resets->in_progress) {
         s->stats.timeouts++;
-        /* One silence counts once: while data is outstanding, T3 counts. */
-        if (!rt_sctp_outstanding_count(&s->outstanding) &&
-            rt_sctp_count_error(s, "the peer does not answer a stream reset"))
+        if (++resets->attempts > s->config.max_retransmits) {
+            resets->pending = false;
+            rt_sctp_reset_answered(s, RT_SCTP_RESULT_DENIED);
+            rt_sctp_reset_progress(s, now);
             return;
+        }
     }
     resets->in_progress = false;
     send_request(s, now);
