@@ -196,8 +196,18 @@ static rt_status open_worker(rt_worker *worker)
     return worker->started ? start_thread(worker) : RT_OK;
 }
 
+/* glibc returns free memory to the system as soon as 128 KiB lie at the end of its heap, until it has seen a
+ * larger block go; with megabytes of messages in flight that is a page fault for every 4 KiB of them. One
+ * block, taken and given back untouched, teaches it. Other allocators do not mind. */
+static void prepare_malloc(void)
+{
+    void *volatile block = malloc(8 << 20);
+    free(block);
+}
+
 rt_status rt_worker_new(const rt_worker_config *config, rt_worker **out)
 {
+    prepare_malloc();
     rt_worker *worker = calloc(1, sizeof *worker);
     if (!worker)
         return RT_NO_MEMORY;
