@@ -176,7 +176,7 @@ static bool send_check(rt_ice *ice, rt_ice_link *link, rt_batch *out, rt_time no
 }
 
 /* Consent (RFC 7675 section 5.1): each check is a new transaction; while it is not answered it is sent
- * again as any STUN request is. */
+ * again as any STUN request is. It repeats the nomination, for a peer that has not taken it in. */
 static bool send_consent(rt_ice *ice, const rt_ice_session *session, rt_ice_link *link, rt_batch *out, rt_time now)
 {
     rt_ice_exchange *consent = &link->consent;
@@ -185,6 +185,7 @@ static bool send_consent(rt_ice *ice, const rt_ice_session *session, rt_ice_link
         give_up_exchange(link, consent);
         rt_ice_begin_exchange(ice, consent, now);
         consent->interval = rt_time_max(interval, ice->config.rto);
+        consent->use_candidate = link == ice->now->selected && ice->controlling;
     }
     if (!send_request(ice, session, link, consent, out, now))
         return false;

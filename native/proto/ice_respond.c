@@ -150,7 +150,7 @@ static void trigger(rt_ice_link *link, rt_time now)
 {
     if (link->stats.state == RT_ICE_PAIR_IN_PROGRESS && link->check.active) {
         link->check.tries = 0;
-        link->check.due = rt_time_min(link->check.due, rt_time_max(now, link->check.sent + RESEND_MIN));
+        link->check.due = rt_time_min(link->check.due, rt_time_max(now, rt_time_after(RESEND_MIN, link->check.sent)));
         return;
     }
     link->stats.state = RT_ICE_PAIR_WAITING;

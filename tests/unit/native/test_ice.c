@@ -434,6 +434,7 @@ static void test_consent_interval_and_retries(void)
             wait_until_due(a);
         while (transmit(a, out, 8) == 0);
         CHECK(a->now - before >= RT_SECONDS(4) && a->now - before <= RT_SECONDS(6));
+        CHECK(out[0].stun.use_candidate); /* for a peer that has missed the nomination */
         uint8_t id[RT_STUN_TRANSACTION];
         memcpy(id, out[0].stun.transaction, sizeof id);
         if (i % 10 == 9) { /* lost: the same once more after the retransmission time */
