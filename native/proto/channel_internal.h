@@ -48,7 +48,7 @@ typedef struct rt_channel {
     bool acknowledged : 1; /* the peer knows the channel: unordered delivery may begin */
     bool told : 1;         /* INCOMING or OPEN was told, or is in `events` */
     bool low_wanted : 1;
-    bool reset_wanted : 1;    /* our reset waits until that of the stream's last channel is done */
+    bool reset_wanted : 1;    /* our reset waits: for our ACK, or for that of the stream's last channel */
     bool reset_requested : 1; /* the association works on our reset */
     bool reset_in : 1;        /* the peer's direction is reset */
     bool stream_busy : 1;     /* the reset of the stream's last channel is not confirmed yet */
@@ -129,6 +129,8 @@ void rt_channel_announce(rt_channels *set, rt_channel *channel, rt_time now);
 void rt_channel_announce_all(rt_channels *set, rt_time now);
 /* OPEN or CONNECTING to CLOSING; our direction is reset after what is queued in it. */
 void rt_channel_start_close(rt_channels *set, rt_channel *channel, bool by_peer, rt_time now);
+/* Our direction is reset, now or when it can be. */
+void rt_channel_reset(rt_channels *set, rt_channel *channel, rt_time now);
 /* To CLOSED at once. `burn`: the stream id stays out of use. */
 void rt_channel_finish(rt_channels *set, rt_channel *channel, uint16_t error, const char *reason, bool burn);
 /* All channels to CLOSED. */

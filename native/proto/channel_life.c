@@ -136,6 +136,24 @@ static rt_status send_ack(rt_channels *set, rt_channel *channel, rt_time now)
     return send_dcep(set, channel, rt_span_of(ack, sizeof ack), now);
 }
 
+/* RFC 8831 section 6.7: closing is resetting our direction, the peer answers by resetting its own. */
+void rt_channel_reset(rt_channels *set, rt_channel *channel, rt_time now)
+{
+    if (channel->reset_requested)
+        return;
+    if (channel->stream_busy ||
+        rt_channel_linked(&channel->owing)) { /* our ACK goes first, or the peer sees a refusal */
+        channel->reset_wanted = true;
+        return;
+    }
+    channel->reset_wanted = false;
+    rt_status status = rt_sctp_reset_stream(set->sctp, channel->id, now);
+    if (status == RT_OK)
+        channel->reset_requested = true;
+    else
+        rt_channel_finish(set, channel, RT_CHANNEL_FAILED, rt_status_text(status), true);
+}
+
 static void opened(rt_channels *set, rt_channel *channel)
 {
     channel->state = RT_CHANNEL_OPEN;
@@ -167,6 +185,8 @@ static rt_status announce(rt_channels *set, rt_channel *channel, rt_time now)
     }
     if (!channel->incoming)
         opened(set, channel);
+    else if (channel->reset_wanted)
+        rt_channel_reset(set, channel, now);
     return RT_OK;
 }
 
@@ -190,26 +210,9 @@ void rt_channel_announce_all(rt_channels *set, rt_time now)
     }
 }
 
-/* RFC 8831 section 6.7: closing is resetting our direction, the peer answers by resetting its own. */
-static void reset_stream(rt_channels *set, rt_channel *channel, rt_time now)
-{
-    if (channel->reset_requested)
-        return;
-    if (channel->stream_busy) {
-        channel->reset_wanted = true;
-        return;
-    }
-    rt_status status = rt_sctp_reset_stream(set->sctp, channel->id, now);
-    if (status == RT_OK)
-        channel->reset_requested = true;
-    else
-        rt_channel_finish(set, channel, RT_CHANNEL_FAILED, rt_status_text(status), true);
-}
-
 void rt_channel_start_close(rt_channels *set, rt_channel *channel, bool by_peer, rt_time now)
 {
     bool known_to_peer = channel->incoming || channel->state == RT_CHANNEL_OPEN;
-    rt_channel_unlink(&channel->owing);
     if (!known_to_peer || !set->connected || set->ending) {
         rt_channel_finish(set, channel, 0, "", false);
         return;
@@ -217,7 +220,7 @@ void rt_channel_start_close(rt_channels *set, rt_channel *channel, bool by_peer,
     channel->state = RT_CHANNEL_CLOSING;
     if (by_peer)
         rt_channel_tell(set, channel, PENDING_CLOSING);
-    reset_stream(set, channel, now);
+    rt_channel_reset(set, channel, now);
 }
 
 void rt_channel_finish(rt_channels *set, rt_channel *channel, uint16_t error, const char *reason, bool burn)

@@ -228,9 +228,8 @@ static void receive_reset_out(rt_channels *set, uint16_t stream, rt_time now)
     if (channel->stream_busy) { /* of the stream's last channel; this one's turn has come */
         channel->stream_busy = false;
         if (channel->reset_wanted)
-            rt_channel_start_close(set, channel, false, now);
-        else
-            rt_channel_announce_all(set, now);
+            rt_channel_reset(set, channel, now); /* unless its ACK waits */
+        rt_channel_announce_all(set, now);
         grant_room(set);
         return;
     }

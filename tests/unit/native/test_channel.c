@@ -347,6 +347,36 @@ static void test_back_pressure(void)
     pair_free(p);
 }
 
+/* Taken up while the send buffer is full, and closed at once: the ACK still goes first, so that the opener
+ * sees a close and not a refusal. Until then nothing can be sent. */
+static void test_close_before_ack(void)
+{
+    pair *p = pair_connected();
+    rt_channel_options options = options_of("bulk");
+    uint32_t other;
+    (void)open_both(p, &options, &other);
+    static uint8_t block[65536];
+    while (rt_channel_send(p->b.channels, other, rt_span_of(block, sizeof block), true, p->now) == RT_OK)
+        continue;
+    for (uint32_t room; (room = rt_sctp_send_room(p->b.sctp)) > 0;)
+        CHECK_EQ(rt_channel_send(p->b.channels, other, rt_span_of(block, room), true, p->now), RT_OK);
+    uint32_t handle = open_channel(p, &p->a, &options);
+    (void)pair_carry(p, &p->a, &p->b);
+    end_listen(&p->b, p->now);
+    uint32_t late = expect(&p->b, RT_CHANNEL_EVENT_INCOMING)->handle;
+    CHECK_EQ(rt_channel_send(p->b.channels, late, rt_span_text("x"), false, p->now), RT_AGAIN);
+    CHECK_EQ(rt_channel_close(p->b.channels, late, p->now), RT_OK);
+    pair_run(p, RT_SECONDS(5));
+    CHECK_EQ(info_of(&p->a, handle).state, RT_CHANNEL_CLOSED);
+    for (; p->a.seen < p->a.count; p->a.seen++) {
+        if (p->a.events[p->a.seen].type == RT_CHANNEL_EVENT_CLOSED)
+            CHECK_EQ(p->a.events[p->a.seen].error, 0);
+    }
+    (void)expect(&p->b, RT_CHANNEL_EVENT_SEND_ROOM);
+    CHECK_EQ(expect(&p->b, RT_CHANNEL_EVENT_CLOSED)->handle, late);
+    pair_free(p);
+}
+
 /* All ids of one role, then none is free; closing one gives its id to the next. */
 static void test_all_channels(void)
 {
@@ -438,6 +468,7 @@ int main(int argc, char **argv)
     RUN(test_close_before_connected);
     RUN(test_buffered_amount);
     RUN(test_back_pressure);
+    RUN(test_close_before_ack);
     RUN(test_all_channels);
     RUN(test_end_of_association);
     RUN(test_end_of_transport);
