@@ -151,14 +151,23 @@ static void on_heartbeat(rt_sctp *s, const rt_sctp_chunk *chunk)
         rt_sctp_control_chunk(s, s->peer_tag, RT_SCTP_HEARTBEAT_ACK, 0, chunk->value, false);
 }
 
+/* The first cause, with the words that come with some of them (RFC 9260 sections 3.3.10.12 and 13): the
+ * peer's, so only what can be printed. */
 static void on_abort(rt_sctp *s, const rt_sctp_chunk *chunk)
 {
+    char text[sizeof s->end_text] = "aborted by the peer";
     rt_reader r = rt_reader_of(chunk->value);
-    rt_sctp_param cause;
-    if (rt_sctp_next_param(&r, &cause))
-        rt_sctp_end(s, cause.type, "aborted by the peer");
-    else
-        rt_sctp_end(s, RT_SCTP_CAUSE_USER_ABORT, "aborted by the peer");
+    rt_sctp_param cause = {.type = RT_SCTP_CAUSE_USER_ABORT};
+    if (rt_sctp_next_param(&r, &cause) && cause.value.size > 0 &&
+        (cause.type == RT_SCTP_CAUSE_USER_ABORT || cause.type == RT_SCTP_CAUSE_PROTOCOL_VIOLATION)) {
+        size_t at = strlen(text);
+        text[at++] = ':';
+        text[at++] = ' ';
+        for (size_t i = 0; i < cause.value.size && at < sizeof text - 1; i++, at++)
+            text[at] = cause.value.data[i] >= 0x20 && cause.value.data[i] < 0x7f ? (char)cause.value.data[i] : '?';
+        text[at] = 0;
+    }
+    rt_sctp_end(s, cause.type, text);
 }
 
 static void on_error(rt_sctp *s, const rt_sctp_chunk *chunk, rt_time now)
