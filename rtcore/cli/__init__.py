@@ -29,7 +29,7 @@ def demo(
             exists=True, dir_okay=False, readable=True, help="What to send; by default a file made for it."
         ),
     ] = None,
-    threaded: Annotated[bool, typer.Option(help="Run the native worker on a thread of its own.")] = True,
+    threaded: Annotated[bool, typer.Option(help="Run the native worker on a thread of its own.")] = False,
 ) -> None:
     """Sends FILE to a second process over ICE, DTLS and SCTP, verifies it, and measures the connection."""
     from rtcore.cli.demo import run
@@ -38,7 +38,7 @@ def demo(
 
 
 @app.command(hidden=True)
-def demo_peer(threaded: bool = True) -> None:
+def demo_peer(threaded: bool = False) -> None:
     """The demo's second process: answers an offer on standard input."""
     from rtcore.cli.demo_peer import run
 

@@ -26,6 +26,7 @@ import rtcore
 from rtcore.signaling import StreamSignaling
 from rtcore.signaling.stream import MAX_LINE
 
+ADDRESS = "127.0.0.1"
 MADE_SIZE = 256 * 1024 * 1024
 MESSAGE_SIZE = 64 * 1024
 PINGS = 2_000
@@ -81,7 +82,7 @@ async def _measure(source: Source, threaded: bool, console: Console) -> Report:
     report = Report(size=source.size)
     async with _second_process(threaded) as signaling:
         with rtcore.Worker(threaded=threaded) as worker:
-            async with rtcore.PeerConnection(worker=worker) as pc:
+            async with rtcore.PeerConnection(worker=worker, interfaces=[ADDRESS]) as pc:
                 channel = await _connect(pc, signaling, report)
                 await _send_file(channel, signaling, source, report, console)
                 await _ping(pc, report)
@@ -94,6 +95,7 @@ async def _connect(
     pc: rtcore.PeerConnection, signaling: StreamSignaling, report: Report
 ) -> rtcore.DataChannel:
     channel = pc.create_data_channel("file")
+    await _expect(signaling, "ready")
     begin = time.perf_counter()
     await pc.set_local_description()
     await pc.gathered()
@@ -212,7 +214,8 @@ def _rows(report: Report, source: Source) -> Iterator[tuple[str, str]]:
     )
     yield "set-up, offer to open channel", f"{report.set_up * 1e3:.1f} ms"
     yield "throughput", f"{report.size * 8 / report.file_time / 1e6:,.0f} Mbit/s"
-    yield "CPU, both processes", f"{report.file_cpu / report.size * 1e9:.2f} s per GB"
+    if report.size:
+        yield "CPU, both processes", f"{report.file_cpu / report.size * 1e9:.2f} s per GB"
     yield f"{SMALL_SIZE}-byte messages", f"{report.small_count / report.small_time:,.0f} per second"
     yield (
         f"round trip of {SMALL_SIZE} bytes",

@@ -1,7 +1,8 @@
 """The demo's second process: answers, takes the file, echoes, counts.
 
-Its words beside the descriptions, as JSON lines: it tells `{"received": bytes, "sha256": hex}` after a file,
-`{"counted": n}` after a run of small messages, `{"cpu": seconds}` whenever it is asked with `{"ask": "cpu"}`.
+Its words beside the descriptions, as JSON lines: `{"ready": true}` to begin with, `{"received": bytes,
+"sha256": hex}` after the file, `{"counted": n}` after a run of small messages, and `{"cpu": seconds}` when it
+is asked with `{"ask": "cpu"}`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from collections.abc import AsyncIterator
 
 import rtcore
+from rtcore.cli.demo import ADDRESS
 from rtcore.signaling import StreamSignaling
 from rtcore.signaling.stream import MAX_LINE
 
@@ -27,7 +29,7 @@ def run(*, threaded: bool) -> None:
 async def _serve(threaded: bool) -> None:
     async with _stdio() as signaling:
         with rtcore.Worker(threaded=threaded) as worker:
-            async with rtcore.PeerConnection(worker=worker) as pc:
+            async with rtcore.PeerConnection(worker=worker, interfaces=[ADDRESS]) as pc:
                 serving: set[asyncio.Task[None]] = set()
 
                 @pc.on("datachannel")
@@ -37,6 +39,7 @@ async def _serve(threaded: bool) -> None:
                     serving.add(task)
                     task.add_done_callback(serving.discard)
 
+                await signaling.send({"ready": True})
                 await _answer(pc, signaling)
                 with contextlib.suppress(EOFError):
                     while True:
