@@ -23,6 +23,7 @@ Report = dict[str, dict[str, Any]]
 
 CONNECTION_ID = "PC"
 TRANSPORT_ID = "T0"
+SCTP_ID = "SCTP0"
 
 
 def report(
@@ -83,9 +84,10 @@ def report(
             "transport": transport,
             "ice": ice,
             "dtls": {k: v for k, v in dtls.items() if not isinstance(v, bytes)} if dtls else None,
-            "sctp": native["sctp"],
         },
     )
+    if native["sctp"]:
+        builder.association(native["sctp"])
     return out
 
 
@@ -116,6 +118,21 @@ class _Builder:
             bytesSent=counted.get("bytes_sent", 0),
             messagesReceived=counted.get("messages_received", 0),
             bytesReceived=counted.get("bytes_received", 0),
+        )
+
+    def association(self, sctp: Mapping[str, Any]) -> None:
+        """Of the provisional part of the standard."""
+        self.add(
+            SCTP_ID,
+            "sctp-transport",
+            transportId=TRANSPORT_ID,
+            smoothedRoundTripTime=sctp["smoothed_round_trip"],
+            congestionWindow=sctp["congestion_window"],
+            receiverWindow=sctp["peer_window"],
+            mtu=sctp["mtu"],
+            unackData=sctp["bytes_in_flight"],
+            chunksRetransmitted=sctp["chunks_retransmitted"],
+            rtcore=sctp,
         )
 
     def certificate(self, der: bytes) -> str:

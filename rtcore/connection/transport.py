@@ -26,6 +26,9 @@ USER_INITIATED_ABORT = 12
 """RFC 9260 section 3.3.10.12: how some stacks close a connection. A close, then, not a failure."""
 CHANNEL_FAILED = 0xFFFE
 """The error of a channel that failed alone."""
+SRTP_PROFILES = (7, 8, 1)
+"""AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES128_CM_SHA1_80 (RFC 5764, 7714). Offered without media, too: some
+stacks end a handshake that agrees on none."""
 RELEASE_SIZE = 64 * 1024
 """Consumed bytes are released in steps of this, and whenever a reader waits."""
 
@@ -81,6 +84,7 @@ class Transport:
             certificate,
             lite=options.ice_lite,
             receive_buffer=options.receive_buffer,
+            srtp_profiles=SRTP_PROFILES,
             **options.peer,
         )
         return self._peer
