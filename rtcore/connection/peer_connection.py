@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
-from weakref import WeakSet
+from weakref import ref
 
 from rtcore.errors import ConnectionFailedError, InvalidStateError, OperationError, SdpError
 from rtcore.native.dtls import Certificate
@@ -163,11 +163,10 @@ class PeerConnection(Emitter):
         self._resolving = 0  # candidates with names
         self._remote_end_due = False  # their end is told when those are done
         self._ignored_candidates = 0
-        self._last_stats: stats.Report | None = None  # those of the end
         self._waiters: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._backlog: EventStream[Event] | None = EventStream(EVENT_LIMIT)
-        self._streams: WeakSet[EventStream[Event]] = WeakSet()
+        self._streams: list[ref[EventStream[Event]]] = []  # until their readers forget them
 
     # State
 
@@ -503,17 +502,14 @@ class PeerConnection(Emitter):
         `EventsDroppedEvent` says so.
         """
         stream, self._backlog = self._backlog or EventStream(EVENT_LIMIT), None
-        self._streams.add(stream)
+        self._streams.append(ref(stream, self._streams.remove))
         if self._closed:
             stream.close()
         return stream
 
     async def get_stats(self) -> stats.Report:
         """W3C statistics (webrtc-stats): objects by their ids, in the standard's spelling. After `close()`
-        those of the end."""
-        return self._last_stats or self._report()
-
-    def _report(self) -> stats.Report:
+        only those of the connection itself and its certificate."""
         transport, generation = self._transport, self._negotiation.transport
         return stats.report(
             transport.native_stats(),
@@ -553,7 +549,6 @@ class PeerConnection(Emitter):
     def _shut(self) -> None:
         if self._closed:
             return
-        self._last_stats = self._report()
         self._closed = True
         for task in self._tasks:
             task.cancel()
@@ -563,8 +558,9 @@ class PeerConnection(Emitter):
             self._happened("signalingstatechange", SignalingStateEvent("closed"), "closed")
             self._happened("iceconnectionstatechange", IceConnectionStateEvent("closed"), "closed")
         self._update_connection_state()
-        for stream in (*self._streams, *([self._backlog] if self._backlog else ())):
-            stream.close()
+        for stream in (self._backlog, *(held() for held in self._streams)):
+            if stream is not None:
+                stream.close()
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
@@ -590,8 +586,10 @@ class PeerConnection(Emitter):
     def _happened(self, name: str, event: Event, *values: Any) -> None:
         if self._backlog is not None and not self._handles(name):
             self._backlog.put(event)
-        for stream in tuple(self._streams):
-            stream.put(event)
+        for held in self._streams:
+            stream = held()
+            if stream is not None:
+                stream.put(event)
         self._emit(name, *values)
 
     # From the transport

@@ -159,11 +159,18 @@ def test_connect(worker: Any) -> None:
     asyncio.run(connect_both(worker))
 
 
-def test_the_loop_has_a_worker_of_its_own(worker: Any) -> None:
+def test_the_loop_has_a_worker_of_its_own(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "LINGER", 0.01)
+
     async def main() -> None:
         loop = asyncio.get_running_loop()
         await connect_both(None)
-        assert loop not in driver._defaults, "it closes with its last connection"
+        own = driver._defaults[loop].worker
+        await connect_both(None)
+        assert driver._defaults[loop].worker is own, "it waits a little for the next connection"
+        await asyncio.sleep(0.05)
+        assert own.closed
+        assert loop not in driver._defaults
 
     asyncio.run(main())
 
