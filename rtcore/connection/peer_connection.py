@@ -43,6 +43,8 @@ __all__ = ["PeerConnection"]
 
 EVENT_LIMIT = 1024
 MAX_MESSAGE_SIZE = 1024 * 1024
+KEEPALIVE = 5.0
+"""Seconds between consent checks (RFC 7675), fewer where a failure is to be told sooner."""
 NOT_REACHED = 701  # W3C RTCPeerConnectionIceErrorEvent
 
 
@@ -150,6 +152,7 @@ class PeerConnection(Emitter):
                 "max_channels": max_channels,
                 "disconnected_timeout": disconnected_timeout,
                 "failed_timeout": failed_timeout,
+                "keepalive_interval": min(KEEPALIVE, disconnected_timeout, failed_timeout / 6),
             },
         )
         self._transport = Transport(self, options)

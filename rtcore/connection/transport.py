@@ -131,6 +131,7 @@ class Transport:
 
     def gather(self, servers: Sequence[tuple[str, int]]) -> None:
         options = self._options
+        self.on_gathering_state("gathering")  # from here on, not when the peer's event comes
         self.peer.gather(
             servers=servers,
             interfaces=options.interfaces,
@@ -274,7 +275,7 @@ class Transport:
         self._connection._candidate_failed(server, code, text)
 
     def on_gathering_state(self, state: str) -> None:
-        if not self._closed and state != self.gathering_state:
+        if not self._closed and state not in ("new", self.gathering_state):  # W3C: never new again
             self.gathering_state = state
             self._connection._gathering_changed(state)
 

@@ -733,9 +733,9 @@ def test_events_in_order(worker: Any) -> None:
             assert names == [
                 "SignalingStateEvent",
                 "SignalingStateEvent",
+                "GatheringStateEvent",
                 "IceConnectionStateEvent",
                 "ConnectionStateEvent",
-                "GatheringStateEvent",
                 "CandidateEvent",
                 "CandidateEvent",
                 "GatheringStateEvent",
