@@ -41,17 +41,21 @@ static uint32_t random_tag(rt_random *random)
 
 rt_sctp *rt_sctp_new(const rt_sctp_config *config)
 {
-    assert(config->random && config->mtu >= 512 && config->streams && config->receive_buffer >= 1500 &&
+    assert(config->random && config->mtu >= RT_SCTP_MTU_MIN && config->streams && config->receive_buffer >= 1500 &&
            config->max_message_size && config->send_buffer);
     rt_sctp *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
     s->config = *config;
     s->config.sack_delay = rt_time_min(config->sack_delay, RT_MS(500));
-    if (s->config.max_mtu < config->mtu)
-        s->config.max_mtu = config->mtu;
+    if (s->config.mtu > RT_SCTP_MTU_MAX)
+        s->config.mtu = RT_SCTP_MTU_MAX;
+    if (s->config.max_mtu > RT_SCTP_MTU_MAX)
+        s->config.max_mtu = RT_SCTP_MTU_MAX;
+    if (s->config.max_mtu < s->config.mtu)
+        s->config.max_mtu = s->config.mtu;
     s->state = RT_SCTP_CLOSED;
-    s->mtu = config->mtu;
+    s->mtu = s->config.mtu;
     s->rto = config->rto_initial;
     s->probe_extra = RT_MS(40);
     for (int i = 0; i < RT_SCTP_TIMERS; i++)

@@ -20,18 +20,21 @@
 #include "base/status.h"
 #include "base/time.h"
 
+#define RT_SCTP_MTU_MIN 500
+#define RT_SCTP_MTU_MAX 4096
+
 typedef struct rt_sctp_config {
-    rt_random *random;                     /* borrowed */
-    uint16_t local_port;                   /* default 5000 */
-    uint16_t remote_port;                  /* default 5000 */
-    uint16_t mtu;                          /* SCTP packet to begin with, default 1163 (1200 less DTLS) */
-    uint16_t max_mtu;                      /* ceiling of path MTU discovery; equal to `mtu`: no probing (default) */
-    uint16_t streams;                      /* asked for and offered, default 65535 */
-    uint32_t receive_buffer;               /* default 4 MiB */
-    uint32_t send_buffer;                  /* default 4 MiB: bytes accepted and not yet acknowledged or abandoned */
-    uint32_t max_message_size;             /* the largest we take, default 1 MiB; larger ones abort the association */
-    bool zero_checksum;                    /* offer (RFC 9653: DTLS below), default true */
-    bool interleaving;                     /* offer I-DATA, default true */
+    rt_random *random;         /* borrowed */
+    uint16_t local_port;       /* default 5000 */
+    uint16_t remote_port;      /* default 5000 */
+    uint16_t mtu;              /* SCTP packet to begin with, default 1163 (1200 less DTLS); above MTU_MAX: that */
+    uint16_t max_mtu;          /* ceiling of path MTU discovery; equal to `mtu`: no probing (default) */
+    uint16_t streams;          /* asked for and offered, default 65535 */
+    uint32_t receive_buffer;   /* default 4 MiB */
+    uint32_t send_buffer;      /* default 4 MiB: bytes accepted and not yet acknowledged or abandoned */
+    uint32_t max_message_size; /* the largest we take, default 1 MiB; larger ones abort the association */
+    bool zero_checksum;        /* offer (RFC 9653: DTLS below), default true */
+    bool interleaving;         /* offer I-DATA, default true */
     rt_time rto_initial, rto_min, rto_max; /* defaults 500 ms, 200 ms (RACK), 60 s */
     rt_time heartbeat;                     /* idle interval, default 30 s; RT_NEVER: none */
     rt_time sack_delay;                    /* default 20 ms, at most 500 */

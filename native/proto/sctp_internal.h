@@ -27,7 +27,7 @@
 #include "wire/sctp.h"
 
 #define RT_SCTP_TIMED_OUT 0xffff
-#define RT_SCTP_CONTROL_ROOM 4096 /* stack memory in which a control chunk's value is put together */
+#define RT_SCTP_CONTROL_ROOM RT_SCTP_MTU_MAX /* stack memory in which a control chunk's value is put together */
 
 typedef enum rt_sctp_timer {
     RT_SCTP_TIMER_T1,        /* INIT or COOKIE ECHO again */

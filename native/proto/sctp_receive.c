@@ -244,6 +244,20 @@ static bool is_late_shutdown_ack(const rt_sctp *s, const rt_sctp_chunk *first)
            (s->ended ? s->end_error == 0 : s->state == RT_SCTP_COOKIE_WAIT || s->state == RT_SCTP_COOKIE_ECHOED);
 }
 
+/* A peer that still talks to an association which ended in failure has not seen our ABORT, or was thought dead:
+ * it is told instead of left to its timers (RFC 9260 section 8.4, 8). */
+static bool is_owed_abort(const rt_sctp *s, const rt_sctp_chunk *first)
+{
+    switch (first->type) {
+    case RT_SCTP_ABORT:
+    case RT_SCTP_INIT:
+    case RT_SCTP_COOKIE_ACK:
+    case RT_SCTP_ERROR:
+    case RT_SCTP_SHUTDOWN_COMPLETE: return false;
+    default: return s->end_error != 0;
+    }
+}
+
 rt_status rt_sctp_receive(rt_sctp *s, rt_span packet, rt_time now)
 {
     rt_reader r = rt_reader_of(packet);
@@ -268,8 +282,11 @@ rt_status rt_sctp_receive(rt_sctp *s, rt_span packet, rt_time now)
     if (is_late_shutdown_ack(s, &chunk))
         rt_sctp_control_chunk(s, header.tag, RT_SCTP_SHUTDOWN_COMPLETE, RT_SCTP_FLAG_REFLECTED, rt_span_of(NULL, 0),
                               true);
-    if (s->ended)
+    if (s->ended) {
+        if (is_owed_abort(s, &chunk))
+            rt_sctp_control_chunk(s, header.tag, RT_SCTP_ABORT, RT_SCTP_FLAG_REFLECTED, rt_span_of(NULL, 0), true);
         return RT_CLOSED;
+    }
     bool alone = rt_reader_left(&r) == 0;
     if (chunk.type == RT_SCTP_INIT && header.tag == 0 && alone) {
         s->stats.packets_received++;

@@ -78,6 +78,10 @@ cdef extern from "base/message.h":
     void rt_message_free(rt_message *message)
 
 cdef extern from "proto/sctp.h":
+    enum:
+        RT_SCTP_MTU_MIN
+        RT_SCTP_MTU_MAX
+
     ctypedef struct rt_sctp:
         pass
 
@@ -509,8 +513,8 @@ cdef class Association:
         for name, value, least, most in (
             ("local_port", local_port, 1, 65535),
             ("remote_port", remote_port, 1, 65535),
-            ("mtu", mtu, 512, 65535),
-            ("max_mtu", max_mtu, mtu, 65535),
+            ("mtu", mtu, RT_SCTP_MTU_MIN, RT_SCTP_MTU_MAX),
+            ("max_mtu", max_mtu, mtu, RT_SCTP_MTU_MAX),
             ("streams", streams, 1, 65535),
             ("receive_buffer", receive_buffer, 4096, 0x7FFFFFFF),
             ("send_buffer", send_buffer, 1, 0x7FFFFFFF),

@@ -245,7 +245,10 @@ static void take_event(model *m, int end, const rt_sctp_event *event)
         else
             m->out[end][stream] = (model_out){.epoch = (uint16_t)(m->out[end][stream].epoch + 1)};
         break;
-    case RT_SCTP_EVENT_RESET_FAILED: fail(m, "end %d: the reset of stream %u failed", end, stream); break;
+    case RT_SCTP_EVENT_RESET_FAILED:
+        if (!m->closed[!end])
+            fail(m, "end %d: the reset of stream %u failed", end, stream);
+        break;
     case RT_SCTP_EVENT_RESTARTED: take_restart(m, end); break;
     case RT_SCTP_EVENT_CLOSED:
         m->closed[end] = true;

@@ -289,6 +289,24 @@ def test_abort_rfc9260_9_1(pair: Pair) -> None:
     assert pair.ends[0].state == pair.ends[1].state == "closed"
 
 
+@pytest.mark.parametrize("mtu", [500, 4096])
+def test_extreme_packet_sizes(mtu: int) -> None:
+    pair = Pair({"mtu": mtu}, {"mtu": mtu})
+    pair.connect()
+    data = bytes(range(256)) * 400
+    for stream in range(3000):
+        pair.ends[0].send(stream, b"x", pair.now)
+        pair.ends[0].reset_stream(stream, pair.now)
+    pair.ends[0].send(3000, data, pair.now)
+    events = pair.run(5)
+    assert sum(isinstance(e, sctp.ResetOut) for e in events[0]) == 3000
+    assert [m.data for m in events[1] if isinstance(m, sctp.Message) and m.stream == 3000] == [data]
+    assert max(map(len, pair.packets)) <= mtu
+    pair.ends[0].abort(pair.now, bytes(10000))
+    assert [type(e) for e in pair.run()[1]] == [sctp.Closed]
+    assert max(map(len, pair.packets)) <= mtu
+
+
 def test_restart_rfc9260_5_2(pair: Pair) -> None:
     pair.ends[0].send(1, b"old", pair.now)
     pair.run()
@@ -402,7 +420,8 @@ def test_statistics(pair: Pair) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mtu": 10}, "mtu must be between"),
+        ({"mtu": 499}, "mtu must be between"),
+        ({"mtu": 4097}, "mtu must be between"),
         ({"mtu": 1200, "max_mtu": 1100}, "max_mtu must be between 1200"),
         ({"streams": 0}, "streams must be between"),
         ({"receive_buffer": 0}, "receive_buffer must be between"),
