@@ -123,6 +123,8 @@ rt_channel *rt_channel_create(rt_channels *set, rt_span label, rt_span subprotoc
 void rt_channel_destroy(rt_channels *set, rt_channel *channel);
 rt_status rt_channel_take_id(rt_channels *set, rt_channel *channel, uint16_t id); /* RT_EXISTS, RT_NO_MEMORY */
 rt_status rt_channel_choose_id(rt_channels *set, rt_channel *channel);            /* RT_AGAIN: none is free */
+/* What the association is to know of the channel's stream; a reset makes it forget. */
+void rt_channel_configure(rt_channels *set, const rt_channel *channel);
 void rt_channel_tell(rt_channels *set, rt_channel *channel, uint8_t event);
 /* Our OPEN or ACK goes to the association, or waits in `owing`. */
 void rt_channel_announce(rt_channels *set, rt_channel *channel, rt_time now);

@@ -64,9 +64,15 @@ rt_status rt_channel_take_id(rt_channels *set, rt_channel *channel, uint16_t id)
     if (status != RT_OK)
         return status;
     channel->id = id;
-    rt_sctp_set_priority(set->sctp, id, channel->priority);
-    rt_sctp_set_buffered_low(set->sctp, id, channel->low_threshold);
+    rt_channel_configure(set, channel);
     return RT_OK;
+}
+
+void rt_channel_configure(rt_channels *set, const rt_channel *channel)
+{
+    rt_sctp_set_priority(set->sctp, channel->id, channel->priority);
+    if (channel->low_wanted)
+        rt_sctp_set_buffered_low(set->sctp, channel->id, channel->low_threshold);
 }
 
 rt_status rt_channel_choose_id(rt_channels *set, rt_channel *channel)
@@ -141,12 +147,10 @@ void rt_channel_reset(rt_channels *set, rt_channel *channel, rt_time now)
 {
     if (channel->reset_requested)
         return;
-    if (channel->stream_busy ||
-        rt_channel_linked(&channel->owing)) { /* our ACK goes first, or the peer sees a refusal */
-        channel->reset_wanted = true;
+    /* Our ACK goes first, for without it the peer would see a refusal. */
+    channel->reset_wanted = channel->stream_busy || rt_channel_linked(&channel->owing);
+    if (channel->reset_wanted)
         return;
-    }
-    channel->reset_wanted = false;
     rt_status status = rt_sctp_reset_stream(set->sctp, channel->id, now);
     if (status == RT_OK)
         channel->reset_requested = true;

@@ -227,6 +227,7 @@ static void receive_reset_out(rt_channels *set, uint16_t stream, rt_time now)
         return;
     if (channel->stream_busy) { /* of the stream's last channel; this one's turn has come */
         channel->stream_busy = false;
+        rt_channel_configure(set, channel);
         if (channel->reset_wanted)
             rt_channel_reset(set, channel, now); /* unless its ACK waits */
         rt_channel_announce_all(set, now);

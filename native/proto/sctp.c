@@ -300,8 +300,10 @@ uint32_t rt_sctp_buffered(const rt_sctp *s, uint16_t id)
 void rt_sctp_set_buffered_low(rt_sctp *s, uint16_t id, uint32_t threshold)
 {
     rt_sctp_out_stream *stream = rt_sctp_queue_stream(&s->queue, id);
-    if (stream)
+    if (stream) {
         stream->low_threshold = threshold;
+        stream->low_wanted = true;
+    }
 }
 
 uint32_t rt_sctp_send_room(const rt_sctp *s)

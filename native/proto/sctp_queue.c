@@ -128,7 +128,8 @@ static void charge(rt_sctp_queue *queue, rt_sctp_out_stream *stream, uint32_t by
 /* Taking `bytes` away brought the stream down to its threshold. */
 static bool fell_low(const rt_sctp_out_stream *stream, uint32_t bytes)
 {
-    return stream->unsent <= stream->low_threshold && stream->unsent + bytes > stream->low_threshold;
+    return stream->low_wanted && stream->unsent <= stream->low_threshold &&
+           stream->unsent + bytes > stream->low_threshold;
 }
 
 rt_sctp_outgoing *rt_sctp_queue_next(rt_sctp_queue *queue, rt_time now)

@@ -53,6 +53,7 @@ typedef struct rt_sctp_out_stream {
     uint32_t mid[2]; /* next with interleaving, [unordered] */
     uint32_t unsent; /* bytes */
     uint32_t low_threshold;
+    bool low_wanted; /* somebody asked: small messages drain at each send, and nobody listens mostly */
     uint32_t chunks; /* outstanding */
     rt_sctp_reset_state reset;
 } rt_sctp_out_stream;
