@@ -7,8 +7,9 @@
  * `receive_buffer` (advertised as a_rwnd; counts reassembly, undelivered messages and messages taken but
  * not yet released). A slow reader therefore slows the sender and loses nothing.
  *
- * Drive: feed a whole burst of datagrams, then drain transmit() and event(), then sleep until deadline():
- * N chunks of one burst make one SACK.
+ * Drive: feed a whole burst of datagrams, then drain transmit() and event(), then sleep until deadline(): a
+ * large burst makes one SACK; one of up to 32 packets makes one for every second packet, since other stacks
+ * send no faster than SACKs come.
  */
 #ifndef RT_PROTO_SCTP_H
 #define RT_PROTO_SCTP_H

@@ -66,6 +66,17 @@ typedef struct rt_sctp_happening { /* an event that waits to be taken */
     uint16_t stream;
 } rt_sctp_happening;
 
+/* What a SACK would have said in the middle of a burst. Other stacks send four packets per SACK at the most and
+ * open their window by one packet per SACK: one SACK for the four would hold them there for ever, whatever the
+ * round trip. So small bursts are acknowledged as RFC 9260 section 6.2 has it, every second packet, and every
+ * one when something is missing. A large burst proves that its sender does not live on single SACKs: it gets
+ * one, which is what makes the fast path fast. */
+#define RT_SCTP_SMALL_BURST 32
+
+typedef struct rt_sctp_sack_point {
+    uint32_t cumulative, highest; /* TSNs; the same when nothing was missing */
+} rt_sctp_sack_point;
+
 typedef struct rt_sctp_path {
     uint32_t heartbeat_nonce; /* of the heartbeat that is out, 0: none */
     rt_time heartbeat_sent;
@@ -155,6 +166,8 @@ struct rt_sctp {
     uint32_t advertised;           /* a_rwnd last told */
     bool sack_now;
     uint32_t sack_packets; /* with data, since the last SACK */
+    rt_sctp_sack_point sack_points[RT_SCTP_SMALL_BURST / 2];
+    uint32_t sack_point_count;
 
     rt_ring events; /* of rt_sctp_happening */
     rt_sctp_control *controls, *controls_last;

@@ -119,13 +119,18 @@ static void on_forward(rt_sctp *s, const rt_sctp_chunk *chunk)
 }
 
 /* RFC 9260 section 6.2: at once when something is missing, came twice or every second packet, else soon. At
- * once means: with the next transmit, so one for the whole burst that was read before. */
+ * once means with the next transmit, after the burst; it then also says what was so in between. */
 static void schedule_sack(rt_sctp *s, rt_time now)
 {
-    if (++s->sack_packets >= 2 || s->tracker.count || s->state == RT_SCTP_SHUTDOWN_SENT)
+    bool missing = s->tracker.count || s->state == RT_SCTP_SHUTDOWN_SENT;
+    if (++s->sack_packets % 2 == 0 || missing) {
         s->sack_now = true;
-    else if (s->timers[RT_SCTP_TIMER_SACK] == RT_NEVER)
+        if (s->sack_point_count < RT_SCTP_SMALL_BURST / 2)
+            s->sack_points[s->sack_point_count++] =
+                (rt_sctp_sack_point){s->tracker.cumulative, rt_sctp_tracker_highest(&s->tracker)};
+    } else if (!s->sack_now && s->timers[RT_SCTP_TIMER_SACK] == RT_NEVER) {
         rt_sctp_set(s, RT_SCTP_TIMER_SACK, now + s->config.sack_delay);
+    }
 }
 
 /* ---- the rest ---- */

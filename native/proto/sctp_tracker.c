@@ -123,12 +123,16 @@ bool rt_sctp_tracker_forward(rt_sctp_tracker *tracker, uint32_t cumulative)
     return true;
 }
 
-size_t rt_sctp_tracker_gaps(const rt_sctp_tracker *tracker, rt_sctp_gap *out, size_t room)
+size_t rt_sctp_tracker_gaps(const rt_sctp_tracker *tracker, uint32_t highest, rt_sctp_gap *out, size_t room)
 {
-    size_t count = tracker->count < room ? tracker->count : room;
-    for (size_t i = 0; i < count; i++) {
-        out[i].start = (uint16_t)(tracker->ranges[i].start - tracker->cumulative);
-        out[i].end = (uint16_t)(tracker->ranges[i].end - tracker->cumulative);
+    size_t count = 0;
+    for (; count < tracker->count && count < room; count++) {
+        rt_sctp_range range = tracker->ranges[count];
+        if (rt_seq32_before(highest, range.start))
+            break;
+        uint32_t end = rt_seq32_before(highest, range.end) ? highest : range.end;
+        out[count].start = (uint16_t)(range.start - tracker->cumulative);
+        out[count].end = (uint16_t)(end - tracker->cumulative);
     }
     return count;
 }

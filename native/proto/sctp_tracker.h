@@ -42,7 +42,12 @@ rt_sctp_arrival rt_sctp_tracker_look(rt_sctp_tracker *tracker, uint32_t tsn);
 void rt_sctp_tracker_add(rt_sctp_tracker *tracker, uint32_t tsn);
 /* The sender will not send anything up to `cumulative` any more (RFC 3758). False if that is nothing new. */
 bool rt_sctp_tracker_forward(rt_sctp_tracker *tracker, uint32_t cumulative);
-/* Gap-ack blocks, the lowest first, as many as there is room for. */
-size_t rt_sctp_tracker_gaps(const rt_sctp_tracker *tracker, rt_sctp_gap *out, size_t room);
+/* Gap-ack blocks up to the TSN `highest`, the lowest first, as many as there is room for. */
+size_t rt_sctp_tracker_gaps(const rt_sctp_tracker *tracker, uint32_t highest, rt_sctp_gap *out, size_t room);
+
+static inline uint32_t rt_sctp_tracker_highest(const rt_sctp_tracker *tracker)
+{
+    return tracker->count ? tracker->ranges[tracker->count - 1].end : tracker->cumulative;
+}
 
 #endif

@@ -71,6 +71,14 @@ static bool send_controls(rt_sctp *s, rt_batch *out)
     return true;
 }
 
+static void finish_packet(rt_sctp *s, rt_batch *out, uint8_t *packet, size_t size)
+{
+    if (!s->abilities.zero_checksum)
+        rt_sctp_seal(rt_buffer_of(packet, size));
+    rt_batch_commit(out, size);
+    count_sent(s, size);
+}
+
 /* ---- SACK and FORWARD-TSN ---- */
 
 static void write_sack(rt_sctp *s, rt_writer *w)
@@ -79,13 +87,45 @@ static void write_sack(rt_sctp *s, rt_writer *w)
     size_t room = rt_writer_left(w) - RT_SCTP_SACK_SIZE;
     size_t duplicates = s->tracker.duplicate_count;
     size_t fit = room / 4 - duplicates;
-    size_t count = rt_sctp_tracker_gaps(&s->tracker, gaps, fit < GAPS_MAX ? fit : GAPS_MAX);
+    size_t count =
+        rt_sctp_tracker_gaps(&s->tracker, rt_sctp_tracker_highest(&s->tracker), gaps, fit < GAPS_MAX ? fit : GAPS_MAX);
     s->advertised = rt_sctp_window(s);
     rt_sctp_write_sack(w, s->tracker.cumulative, s->advertised, gaps, count, s->tracker.duplicates, duplicates);
     s->tracker.duplicate_count = 0;
     s->sack_now = false;
     s->sack_packets = 0;
+    s->sack_point_count = 0;
     rt_sctp_set(s, RT_SCTP_TIMER_SACK, RT_NEVER);
+}
+
+/* The SACKs that a small burst deserved before its last one. What was missing at a point can still be told
+ * as long as the cumulative TSN has not moved since; each one says more than the one before. */
+static void send_sack_points(rt_sctp *s, rt_batch *out)
+{
+    const rt_sctp_tracker *t = &s->tracker;
+    uint32_t count = s->sack_packets <= RT_SCTP_SMALL_BURST ? s->sack_point_count : 0;
+    uint32_t cumulative = t->cumulative, highest = rt_sctp_tracker_highest(t);
+    s->sack_point_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        rt_sctp_sack_point point = s->sack_points[i];
+        if (point.cumulative == cumulative && point.highest == highest)
+            return; /* nothing new after it: the last SACK says so */
+        rt_sctp_gap gaps[GAPS_MAX];
+        size_t gap_count = 0;
+        if (point.cumulative != point.highest) {
+            if (point.cumulative != cumulative)
+                continue;
+            gap_count = rt_sctp_tracker_gaps(t, point.highest, gaps, GAPS_MAX);
+        }
+        uint8_t *packet = rt_batch_reserve(out, s->mtu);
+        if (!packet)
+            return;
+        rt_writer w = rt_writer_of(rt_buffer_of(packet, s->mtu));
+        rt_sctp_write_header(&w, s->config.local_port, s->config.remote_port, s->peer_tag);
+        rt_sctp_write_sack(&w, point.cumulative, rt_sctp_window(s), gaps, gap_count, NULL, 0);
+        assert(rt_writer_ok(&w));
+        finish_packet(s, out, packet, rt_writer_size(&w));
+    }
 }
 
 static void write_forward(rt_sctp *s, rt_writer *w)
@@ -370,6 +410,8 @@ size_t rt_sctp_transmit(rt_sctp *s, rt_batch *out, rt_time now)
         rt_sctp_congestion_tokens(&s->congestion, s->srtt, now);
         s->congestion.limited = false;
     }
+    if (s->sack_now)
+        send_sack_points(s, out);
     while (s->sack_now || more || (s->forward_due && data)) {
         size_t room = packet_room(s);
         uint8_t *packet = rt_batch_reserve(out, room);
@@ -392,10 +434,7 @@ size_t rt_sctp_transmit(rt_sctp *s, rt_batch *out, rt_time now)
             break;
         if (size == RT_SCTP_HEADER_SIZE)
             continue; /* something was given up just now: tell */
-        if (!s->abilities.zero_checksum)
-            rt_sctp_seal(rt_buffer_of(packet, size));
-        rt_batch_commit(out, size);
-        count_sent(s, size);
+        finish_packet(s, out, packet, size);
         if (s->ended)
             break; /* no memory for an event */
     }
