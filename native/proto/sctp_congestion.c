@@ -15,7 +15,6 @@ enum {
     MINIMUM_PACKETS = 4,
     RUN_PACKETS = 64, /* one GSO send */
     HYSTART_SAMPLES = 8,
-    HYSTART_ROUNDS = 5,
     HYSTART_DIVISOR = 4,
     DELIVERY_ROUNDS = 8,
 };
@@ -64,14 +63,13 @@ static bool queue_stands(const rt_sctp_congestion *c)
 static void leave_slow_start(rt_sctp_congestion *c)
 {
     c->threshold = c->window;
-    c->gentle_rounds = 0;
+    c->gentle = false;
     c->top = c->origin = (double)c->window / c->mtu;
     c->epoch = RT_NEVER;
 }
 
 /* RFC 9406 section 4.2, with the smallest of the last samples instead of the round's: the beginning of a round
- * is always fast, and waiting for the next one doubles the window once too often. A delay that goes on growing
- * in conservative slow start is no jitter: it ends at once. */
+ * is always fast, and waiting for the next one doubles the window once too often. */
 static void hystart(rt_sctp_congestion *c, rt_time rtt)
 {
     if (c->recent_samples++ % HYSTART_SAMPLES == 0) {
@@ -83,24 +81,20 @@ static void hystart(rt_sctp_congestion *c, rt_time rtt)
         return;
     rt_time recent = rt_time_min(c->recent_rtt[0], c->recent_rtt[1]);
     rt_time step = rt_time_max(RT_MS(4), rt_time_min(RT_MS(16), c->min_rtt / 8));
-    if (c->gentle_rounds == 0) {
-        if (recent >= c->min_rtt + step) {
-            c->gentle_baseline = recent;
-            c->gentle_rounds = 1;
-        }
-    } else if (recent < c->min_rtt + step / 2) {
-        c->gentle_rounds = 0;
-    } else if (c->round_rtt != RT_NEVER && c->round_rtt >= c->min_rtt + step) {
-        leave_slow_start(c);
-    }
+    if (recent >= c->min_rtt + step)
+        c->gentle = true;
+    else if (recent < c->min_rtt + step / 2)
+        c->gentle = false;
 }
 
-static void measure_delivery(rt_sctp_congestion *c, rt_time now)
+/* What the round delivered, bytes per nanosecond; `*growing` if it was a tenth more than ever before. */
+static void measure_delivery(rt_sctp_congestion *c, bool *growing, rt_time now)
 {
+    *growing = true;
     if (now > c->round_began) {
         double rate = (double)c->round_bytes / (double)(now - c->round_began);
-        if (rate > c->delivery[0])
-            c->delivery[0] = rate;
+        *growing = rate > 1.1 * fmax(c->delivery[0], c->delivery[1]);
+        c->delivery[0] = fmax(c->delivery[0], rate);
     }
     if (++c->delivery_rounds == DELIVERY_ROUNDS) {
         c->delivery[1] = c->delivery[0];
@@ -111,16 +105,18 @@ static void measure_delivery(rt_sctp_congestion *c, rt_time now)
     c->round_began = now;
 }
 
+/* A delay that goes with a delivery that stopped growing is a full path, any other one a jitter: where RFC 9406
+ * counts five rounds, this looks. */
 static void end_round(rt_sctp_congestion *c, uint32_t next, rt_time now)
 {
-    if (c->gentle_rounds && ++c->gentle_rounds > HYSTART_ROUNDS && c->window < c->threshold)
+    bool growing;
+    measure_delivery(c, &growing, now);
+    if (c->gentle && !growing && c->window < c->threshold)
         leave_slow_start(c);
     if (c->round_rtt != RT_NEVER)
         c->last_round_rtt = c->round_rtt;
     c->round_rtt = RT_NEVER;
-    c->round_samples = 0;
     c->round_end = next;
-    measure_delivery(c, now);
 }
 
 /* RFC 9438 sections 4.2 to 4.5; windows in packets. */
@@ -158,14 +154,13 @@ void rt_sctp_congestion_acked(rt_sctp_congestion *c, uint32_t bytes, rt_time rtt
     if (rtt) {
         c->min_rtt = rt_time_min(c->min_rtt, rtt);
         c->round_rtt = rt_time_min(c->round_rtt, rtt);
-        c->round_samples++;
     }
     bool slow = c->window < c->threshold;
     if (slow && rtt)
         hystart(c, rtt);
     if (bytes && c->limited && !recovering && c->window < c->ceiling) {
         if (slow)
-            c->window += c->gentle_rounds ? bytes / HYSTART_DIVISOR : bytes;
+            c->window += c->gentle ? bytes / HYSTART_DIVISOR : bytes;
         else
             grow_cubic(c, bytes, srtt, now);
         if (c->window > c->ceiling)
@@ -201,7 +196,7 @@ bool rt_sctp_congestion_reduce(rt_sctp_congestion *c)
     c->loss_rate = 0; /* answered */
     c->window = reduced > minimum(c) ? (uint32_t)reduced : minimum(c);
     c->threshold = c->window;
-    c->gentle_rounds = 0;
+    c->gentle = false;
     c->epoch = RT_NEVER;
     return true;
 }
@@ -217,7 +212,7 @@ void rt_sctp_congestion_timeout(rt_sctp_congestion *c)
         c->threshold = half > minimum(c) ? half : minimum(c);
     }
     c->window = c->mtu;
-    c->gentle_rounds = 0;
+    c->gentle = false;
     c->epoch = RT_NEVER;
 }
 

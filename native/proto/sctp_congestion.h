@@ -1,6 +1,6 @@
 /* How much may be in flight: the congestion window, and how fast a part of it may leave at once.
  *
- * Slow start with HyStart++ (RFC 9406) to leave it before the queue overflows, then CUBIC (RFC 9438). A loss
+ * Slow start, with a part of HyStart++ (RFC 9406) to leave it before the queue overflows, then CUBIC (RFC 9438). A loss
  * reduces the window once per round of data, by as much as there is evidence that the path is full: where
  * the round trip of the current round shows a standing queue, the window falls to what the path was seen to
  * deliver per smallest round trip (as TCP Westwood+ does), but by no more than CUBIC's 0.7 and no less than
@@ -35,13 +35,11 @@ typedef struct rt_sctp_congestion {
     uint32_t delivery_rounds;
     rt_time round_rtt, last_round_rtt; /* smallest in it, RT_NEVER: none yet */
     rt_time min_rtt;                   /* smallest ever */
-    uint32_t round_samples;
 
     /* HyStart++ */
     rt_time recent_rtt[2]; /* smallest of the current and of the last few samples */
     uint32_t recent_samples;
-    uint32_t gentle_rounds; /* of conservative slow start, 0: not in it */
-    rt_time gentle_baseline;
+    bool gentle; /* conservative slow start: the path may be full */
 
     /* CUBIC */
     rt_time epoch;      /* when the current growth began, RT_NEVER: not yet */

@@ -155,15 +155,14 @@ void rt_sctp_reset_expired(rt_sctp *s, rt_time now)
     rt_sctp_resets *resets = &s->resets;
     if (!resets->pending)
         return;
-    /* A dead peer is found by data and heartbeats; one that lives and never answers has refused. */
     if (!resets->in_progress) {
+        resets->attempts++;
         s->stats.timeouts++;
-        if (++resets->attempts > s->config.max_retransmits) {
-            resets->pending = false;
-            rt_sctp_reset_answered(s, RT_SCTP_RESULT_DENIED);
-            rt_sctp_reset_progress(s, now);
+        /* One silence counts once: while data is outstanding, T3 counts. A peer that answers everything else
+         * is asked for ever, at intervals of rto_max. */
+        if (!rt_sctp_outstanding_count(&s->outstanding) &&
+            rt_sctp_count_error(s, "the peer does not answer a stream reset"))
             return;
-        }
     }
     resets->in_progress = false;
     send_request(s, now);

@@ -81,14 +81,19 @@ static void finish_packet(rt_sctp *s, rt_batch *out, uint8_t *packet, size_t siz
 
 /* ---- SACK and FORWARD-TSN ---- */
 
+/* Gap-ack blocks up to `highest`, as many as the packet has room for beside `duplicates`. */
+static size_t fitting_gaps(const rt_sctp *s, const rt_writer *w, uint32_t highest, size_t duplicates,
+                           rt_sctp_gap gaps[GAPS_MAX])
+{
+    size_t fit = (rt_writer_left(w) - RT_SCTP_SACK_SIZE) / 4 - duplicates;
+    return rt_sctp_tracker_gaps(&s->tracker, highest, gaps, fit < GAPS_MAX ? fit : GAPS_MAX);
+}
+
 static void write_sack(rt_sctp *s, rt_writer *w)
 {
     rt_sctp_gap gaps[GAPS_MAX];
-    size_t room = rt_writer_left(w) - RT_SCTP_SACK_SIZE;
     size_t duplicates = s->tracker.duplicate_count;
-    size_t fit = room / 4 - duplicates;
-    size_t count =
-        rt_sctp_tracker_gaps(&s->tracker, rt_sctp_tracker_highest(&s->tracker), gaps, fit < GAPS_MAX ? fit : GAPS_MAX);
+    size_t count = fitting_gaps(s, w, rt_sctp_tracker_highest(&s->tracker), duplicates, gaps);
     s->advertised = rt_sctp_window(s);
     rt_sctp_write_sack(w, s->tracker.cumulative, s->advertised, gaps, count, s->tracker.duplicates, duplicates);
     s->tracker.duplicate_count = 0;
@@ -110,18 +115,16 @@ static void send_sack_points(rt_sctp *s, rt_batch *out)
         rt_sctp_sack_point point = s->sack_points[i];
         if (point.cumulative == cumulative && point.highest == highest)
             return; /* nothing new after it: the last SACK says so */
-        rt_sctp_gap gaps[GAPS_MAX];
-        size_t gap_count = 0;
-        if (point.cumulative != point.highest) {
-            if (point.cumulative != cumulative)
-                continue;
-            gap_count = rt_sctp_tracker_gaps(t, point.highest, gaps, GAPS_MAX);
-        }
+        bool missing = point.cumulative != point.highest;
+        if (missing && point.cumulative != cumulative)
+            continue;
         uint8_t *packet = rt_batch_reserve(out, s->mtu);
         if (!packet)
             return;
         rt_writer w = rt_writer_of(rt_buffer_of(packet, s->mtu));
         rt_sctp_write_header(&w, s->config.local_port, s->config.remote_port, s->peer_tag);
+        rt_sctp_gap gaps[GAPS_MAX];
+        size_t gap_count = missing ? fitting_gaps(s, &w, point.highest, 0, gaps) : 0;
         rt_sctp_write_sack(&w, point.cumulative, rt_sctp_window(s), gaps, gap_count, NULL, 0);
         assert(rt_writer_ok(&w));
         finish_packet(s, out, packet, rt_writer_size(&w));
