@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 C_FLOORS = ["base", "wire", "proto", "peer", "io"]
 PYTHON_FLOORS = [
+    "errors",
     "native",
     "sdp",
     "media",
