@@ -297,6 +297,29 @@ static void test_lost_tail(void)
     sctp_net_free(p);
 }
 
+/* RFC 8899: the packet size is found between what is safe and what is allowed, by padded heartbeats: no data is
+ * lost for it. */
+static void test_path_mtu(void)
+{
+    rt_sctp_config config;
+    rt_sctp_config_default(&config);
+    config.max_mtu = 1400;
+    sctp_net *p = sctp_net_new(12, &config, &config);
+    net_path path = hundred(RT_MS(20));
+    path.mtu = 1337;
+    net_set_both(p->net, 0, 1, &path);
+    sctp_net_establish(p);
+    bulk b = {.message_size = 16384, .duration = RT_SECONDS(20), .from = RT_SECONDS(15)};
+    run_bulk(p, &b);
+    uint32_t found = sctp_net_stats(p, 0).mtu;
+    printf("%-34s found %u after %llu lost probes\n", "20 ms, path MTU 1337", found,
+           (unsigned long long)b.path.mtu_drops);
+    CHECK(found > 1337 - 20 && found <= 1337);
+    CHECK(b.path.mtu_drops <= 12);
+    CHECK_EQ(b.stats.timeouts, 0);
+    sctp_net_free(p);
+}
+
 int main(int argc, char **argv)
 {
     RUN(test_fills_100_mbit_20_ms);
@@ -312,5 +335,6 @@ int main(int argc, char **argv)
     RUN(test_outage);
     RUN(test_small_messages_take_one_round_trip);
     RUN(test_lost_tail);
+    RUN(test_path_mtu);
     CHECK_MAIN_END;
 }
