@@ -3,87 +3,6 @@
 
 #include "proto/sctp_internal.h"
 
-/* The state cookie: everything that an association begins with, so that an INIT costs no state.
- *
- *   created, ns (8) | life, ms (4) | my tag | peer's tag | my tie tag | peer's tie tag | my initial TSN |
- *   peer's initial TSN | peer's window | streams out (2) | streams in (2) | abilities (4) | HMAC-SHA256 (16)
- */
-#define COOKIE_BODY 48
-#define COOKIE_MAC 16
-#define COOKIE_SIZE (COOKIE_BODY + COOKIE_MAC)
-
-typedef struct cookie {
-    rt_time created, life;
-    uint32_t my_tag, peer_tag, my_tie, peer_tie;
-    uint32_t my_tsn, peer_tsn, peer_window;
-    uint16_t streams_out, streams_in;
-    rt_sctp_abilities abilities;
-} cookie;
-
-/* The first bytes of the MAC; half of SHA-256 keeps INIT ACK small and is far beyond guessing. */
-static bool cookie_mac(rt_sctp *s, const uint8_t *body, uint8_t mac[RT_HASH_MAX])
-{
-    if (!s->cookie_key) {
-        uint8_t key[32];
-        rt_random_fill(s->config.random, key, sizeof key);
-        s->cookie_key = rt_hmac_new(RT_SHA256, rt_span_of(key, sizeof key));
-        rt_wipe(key, sizeof key);
-    }
-    rt_span part = rt_span_of(body, COOKIE_BODY);
-    return s->cookie_key && rt_hmac_sign(s->cookie_key, &part, 1, mac) == RT_OK;
-}
-
-static bool write_cookie(rt_sctp *s, const cookie *c, uint8_t out[COOKIE_SIZE])
-{
-    rt_writer w = rt_writer_of(rt_buffer_of(out, COOKIE_BODY));
-    rt_write64(&w, (uint64_t)c->created);
-    rt_write32(&w, (uint32_t)(c->life / 1000000));
-    rt_write32(&w, c->my_tag);
-    rt_write32(&w, c->peer_tag);
-    rt_write32(&w, c->my_tie);
-    rt_write32(&w, c->peer_tie);
-    rt_write32(&w, c->my_tsn);
-    rt_write32(&w, c->peer_tsn);
-    rt_write32(&w, c->peer_window);
-    rt_write16(&w, c->streams_out);
-    rt_write16(&w, c->streams_in);
-    rt_write8(&w, c->abilities.forward_tsn);
-    rt_write8(&w, c->abilities.reset);
-    rt_write8(&w, c->abilities.interleaving);
-    rt_write8(&w, c->abilities.zero_checksum);
-    assert(rt_writer_ok(&w) && rt_writer_left(&w) == 0);
-    uint8_t mac[RT_HASH_MAX];
-    if (!cookie_mac(s, out, mac))
-        return false;
-    memcpy(out + COOKIE_BODY, mac, COOKIE_MAC);
-    return true;
-}
-
-static bool read_cookie(rt_sctp *s, rt_span span, cookie *c)
-{
-    uint8_t mac[RT_HASH_MAX];
-    if (span.size != COOKIE_SIZE || !cookie_mac(s, span.data, mac) ||
-        !rt_equal_secret(mac, span.data + COOKIE_BODY, COOKIE_MAC))
-        return false;
-    rt_reader r = rt_reader_of(span);
-    c->created = (rt_time)rt_read64(&r);
-    c->life = RT_MS(rt_read32(&r));
-    c->my_tag = rt_read32(&r);
-    c->peer_tag = rt_read32(&r);
-    c->my_tie = rt_read32(&r);
-    c->peer_tie = rt_read32(&r);
-    c->my_tsn = rt_read32(&r);
-    c->peer_tsn = rt_read32(&r);
-    c->peer_window = rt_read32(&r);
-    c->streams_out = rt_read16(&r);
-    c->streams_in = rt_read16(&r);
-    c->abilities.forward_tsn = rt_read8(&r);
-    c->abilities.reset = rt_read8(&r);
-    c->abilities.interleaving = rt_read8(&r);
-    c->abilities.zero_checksum = rt_read8(&r);
-    return true;
-}
-
 /* ---- parameters ---- */
 
 static void write_abilities(rt_writer *w, const rt_sctp *s)
@@ -239,7 +158,7 @@ void rt_sctp_on_init(rt_sctp *s, const rt_sctp_chunk *chunk, rt_time now)
 {
     rt_sctp_init init;
     offer o;
-    uint8_t unknown[256], memory[512], sealed[COOKIE_SIZE];
+    uint8_t unknown[256], memory[512], sealed[RT_SCTP_COOKIE_SIZE];
     rt_writer report = rt_writer_of(rt_buffer_of(unknown, sizeof unknown));
     if (!rt_sctp_parse_init(chunk, &init) || init.tag == 0 || !read_params(init.params, &o, &report)) {
         s->stats.malformed++;
@@ -257,7 +176,7 @@ void rt_sctp_on_init(rt_sctp *s, const rt_sctp_chunk *chunk, rt_time now)
         refuse(s, init.tag, RT_SCTP_CAUSE_UNRESOLVABLE_ADDRESS);
         return;
     }
-    cookie c = {
+    rt_sctp_cookie c = {
         .created = now,
         .life = s->config.cookie_life + rt_time_min(o.cookie_extension, s->config.cookie_life),
         .my_tag = s->my_tag,
@@ -279,7 +198,7 @@ void rt_sctp_on_init(rt_sctp *s, const rt_sctp_chunk *chunk, rt_time now)
         c.my_tie = s->my_tag;
         c.peer_tie = s->peer_tag;
     }
-    if (!write_cookie(s, &c, sealed))
+    if (!rt_sctp_cookie_seal(s, &c, sealed))
         return; /* the library under the MAC failed; the peer will ask again */
     rt_writer w = rt_writer_of(rt_buffer_of(memory, sizeof memory));
     rt_sctp_write_init(&w, &(rt_sctp_init){.tag = c.my_tag,
@@ -298,13 +217,13 @@ void rt_sctp_on_init(rt_sctp *s, const rt_sctp_chunk *chunk, rt_time now)
 /* ---- the association begins ---- */
 
 /* Takes over what INIT ACK or a cookie says about the peer. */
-static void adopt(rt_sctp *s, const cookie *c)
+static void adopt(rt_sctp *s, const rt_sctp_cookie *c)
 {
     s->peer_tag = c->peer_tag;
     s->streams_out = c->streams_out;
     s->streams_in = c->streams_in;
     s->abilities = c->abilities;
-    s->peer_window = s->peer_window_begin = c->peer_window;
+    s->peer_window = c->peer_window;
     s->queue.interleaving = c->abilities.interleaving;
     s->queue.begun_limit = c->peer_window / 2;
     rt_sctp_tracker_free(&s->tracker);
@@ -386,12 +305,12 @@ void rt_sctp_on_init_ack(rt_sctp *s, const rt_sctp_chunk *chunk, rt_time now)
     forget_cookie(s);
     s->cookie = echo;
     s->cookie_size = (uint16_t)o.cookie.size;
-    adopt(s, &(cookie){.peer_tag = init.tag,
-                       .peer_tsn = init.tsn,
-                       .peer_window = init.window,
-                       .streams_out = smaller(s->config.streams, init.streams_in),
-                       .streams_in = smaller(s->config.streams, init.streams_out),
-                       .abilities = agree(s, &o)});
+    adopt(s, &(rt_sctp_cookie){.peer_tag = init.tag,
+                               .peer_tsn = init.tsn,
+                               .peer_window = init.window,
+                               .streams_out = smaller(s->config.streams, init.streams_in),
+                               .streams_in = smaller(s->config.streams, init.streams_out),
+                               .abilities = agree(s, &o)});
     s->state = RT_SCTP_COOKIE_ECHOED;
     s->attempts = 0;
     send_cookie_echo(s, now);
@@ -402,7 +321,7 @@ void rt_sctp_on_init_ack(rt_sctp *s, const rt_sctp_chunk *chunk, rt_time now)
 
 /* ---- COOKIE ECHO (RFC 9260 section 5.1.5, 5.2.4) ---- */
 
-static void report_stale(rt_sctp *s, const cookie *c, rt_time now)
+static void report_stale(rt_sctp *s, const rt_sctp_cookie *c, rt_time now)
 {
     uint8_t memory[8];
     rt_time late = now - c->created - c->life;
@@ -419,7 +338,7 @@ static void acknowledge_cookie(rt_sctp *s)
 
 /* Action A: the peer lost its state and began anew. Both directions count from the beginning; what was in
  * flight is lost, what was not begun is sent to the new peer. */
-static void restart(rt_sctp *s, const cookie *c, rt_time now)
+static void restart(rt_sctp *s, const rt_sctp_cookie *c, rt_time now)
 {
     if (s->state == RT_SCTP_SHUTDOWN_ACK_SENT) {
         rt_sctp_repeat_shutdown(s, now);
@@ -452,8 +371,8 @@ static void restart(rt_sctp *s, const cookie *c, rt_time now)
 
 void rt_sctp_on_cookie_echo(rt_sctp *s, const rt_sctp_chunk *chunk, uint32_t tag, rt_time now)
 {
-    cookie c;
-    if (!read_cookie(s, chunk->value, &c)) {
+    rt_sctp_cookie c;
+    if (!rt_sctp_cookie_open(s, chunk->value, &c)) {
         s->stats.malformed++;
         return;
     }

@@ -2,6 +2,7 @@
  *
  *   sctp.c             the public calls, events, the end of an association
  *   sctp_handshake.c   INIT to COOKIE ACK, collisions, restart (RFC 9260 section 5)
+ *   sctp_cookie.c      the state cookie (section 5.1.3)
  *   sctp_shutdown.c    SHUTDOWN to SHUTDOWN COMPLETE (section 9)
  *   sctp_receive.c     packets and chunks coming in, DATA, when to SACK (sections 6.2, 8)
  *   sctp_recovery.c    SACKs coming in, losses, timers T3 and probe (sections 6.3, 7)
@@ -140,7 +141,6 @@ struct rt_sctp {
     bool room_wanted;       /* RT_AGAIN was answered */
     uint32_t remote_max_message_size;
     uint32_t peer_window; /* a_rwnd as last told */
-    uint32_t peer_window_begin;
     uint16_t mtu;
     bool recovering, reduced; /* in loss recovery; the window was reduced for it */
     uint32_t recovery_end;    /* it ends when this TSN is acknowledged */
@@ -201,6 +201,22 @@ static inline void rt_sctp_set(rt_sctp *s, rt_sctp_timer timer, rt_time at)
 void rt_sctp_control_chunk(rt_sctp *s, uint32_t tag, uint8_t type, uint8_t flags, rt_span value, bool sealed);
 void rt_sctp_control_packet(rt_sctp *s, rt_span packet, bool sealed);
 void rt_sctp_control_clear(rt_sctp *s);
+
+/* sctp_cookie.c */
+#define RT_SCTP_COOKIE_SIZE 64
+
+typedef struct rt_sctp_cookie {
+    rt_time created, life;
+    uint32_t my_tag, peer_tag, my_tie, peer_tie;
+    uint32_t my_tsn, peer_tsn, peer_window;
+    uint16_t streams_out, streams_in;
+    rt_sctp_abilities abilities;
+} rt_sctp_cookie;
+
+/* False: OpenSSL failed. */
+bool rt_sctp_cookie_seal(rt_sctp *s, const rt_sctp_cookie *c, uint8_t out[RT_SCTP_COOKIE_SIZE]);
+/* False: it is none of ours. Its age is the caller's to judge. */
+bool rt_sctp_cookie_open(rt_sctp *s, rt_span span, rt_sctp_cookie *c);
 
 /* sctp_handshake.c */
 void rt_sctp_send_init(rt_sctp *s, rt_time now);
