@@ -12,6 +12,7 @@ typedef struct sender {
     pthread_t thread;
     rig_node *node;
     uint64_t sent;
+    bool may_end; /* the other side is removed meanwhile */
 } sender;
 
 static atomic_bool stop;
@@ -36,8 +37,8 @@ static void *send_all(void *argument)
                 rt_worker_flush_soon(s->node->peer);
         }
         rt_worker_unlock(s->node->worker);
-        if (status == RT_CLOSED)
-            break;
+        if (status == RT_CLOSED || (s->may_end && status == RT_UNEXPECTED))
+            break; /* removed, or the channel was closed by the other side's good-bye */
         CHECK(status == RT_OK || status == RT_AGAIN);
         s->sent += status == RT_OK;
     }
@@ -91,6 +92,7 @@ static void under_load(bool portable, bool kill)
     CHECK(pthread_create(&reader, NULL, read_stats, r) == 0);
     for (int i = 0; i < 2 * PAIRS; i++) {
         senders[i].node = &r->nodes[i];
+        senders[i].may_end = kill;
         CHECK(pthread_create(&senders[i].thread, NULL, send_all, &senders[i]) == 0);
     }
     if (kill) {
