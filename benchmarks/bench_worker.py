@@ -95,9 +95,9 @@ class Side:
 
     on_channel_open = on_channel
 
-    def on_message(self, handle: int, data: bytes | str) -> None:
+    def on_message(self, handle: int, data: bytes | str, charge: int) -> None:
         self.count += 1
-        self.peer.release(len(data))
+        self.peer.release(charge)
         if self.echo:
             self.peer.send(handle, data)
 

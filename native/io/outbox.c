@@ -8,7 +8,7 @@
 typedef struct entry {
     uint64_t tag;
     void *item; /* the message, or the boxed event; NULL: neither */
-    uint32_t handle;
+    uint32_t handle, charge;
     uint8_t type; /* of a channel event */
     bool boxed;
     bool binary;
@@ -51,6 +51,7 @@ static void put(rt_outbox *outbox, const rt_peer_event *event, uint64_t tag)
     if (event->type == RT_PEER_EVENT_CHANNEL && channel->type == RT_CHANNEL_EVENT_MESSAGE) {
         e->item = channel->message;
         e->handle = channel->handle;
+        e->charge = channel->charge;
         e->type = (uint8_t)channel->type;
         e->binary = channel->binary;
     } else {
@@ -104,6 +105,7 @@ static void get(const entry *e, rt_worker_event *out)
     rt_channel_event *channel = &out->event.channel;
     channel->type = (rt_channel_event_type)e->type;
     channel->handle = e->handle;
+    channel->charge = e->charge;
     channel->message = e->item;
     channel->binary = e->binary;
     channel->error = 0;

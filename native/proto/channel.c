@@ -277,9 +277,9 @@ bool rt_channels_event(rt_channels *set, rt_channel_event *out, rt_time now)
     }
 }
 
-void rt_channels_release(rt_channels *set, size_t bytes, rt_time now)
+void rt_channels_release(rt_channels *set, size_t charge, rt_time now)
 {
-    rt_sctp_release(set->sctp, bytes, now);
+    rt_sctp_release(set->sctp, charge, now);
 }
 
 void rt_channels_end(rt_channels *set, uint16_t error, const char *text)

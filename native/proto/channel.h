@@ -71,7 +71,7 @@ void rt_channel_forget(rt_channels *channels, uint32_t handle);
 typedef enum rt_channel_event_type {
     RT_CHANNEL_EVENT_INCOMING,     /* the peer opened `handle`; open from here on */
     RT_CHANNEL_EVENT_OPEN,         /* `handle` of ours is open */
-    RT_CHANNEL_EVENT_MESSAGE,      /* `message` (owned by the taker), `binary`; rt_channels_release after */
+    RT_CHANNEL_EVENT_MESSAGE,      /* `message` (owned by the taker), `binary`; rt_channels_release(charge) after */
     RT_CHANNEL_EVENT_BUFFERED_LOW, /* `handle` */
     RT_CHANNEL_EVENT_SEND_ROOM,    /* after RT_AGAIN from any channel */
     RT_CHANNEL_EVENT_CLOSING,      /* the peer closes `handle` */
@@ -85,12 +85,14 @@ typedef struct rt_channel_event {
     uint32_t handle;
     rt_message *message;
     bool binary;
+    uint32_t charge; /* of the message, to the receive window: its size, 1 when it is empty */
     uint16_t error;
     char text[64];
 } rt_channel_event;
 
 bool rt_channels_event(rt_channels *channels, rt_channel_event *out, rt_time now);
-void rt_channels_release(rt_channels *channels, size_t bytes, rt_time now);
+/* The application has consumed messages that were charged with so much together. */
+void rt_channels_release(rt_channels *channels, size_t charge, rt_time now);
 
 /* The transport below is gone for good (DTLS closed or failed): what has arrived is still told, then all
  * channels close, then DISCONNECTED with `error` and `text`. The association is left as it is. */

@@ -166,15 +166,12 @@ static bool receive_data(rt_channels *set, rt_message *message, rt_channel_event
     }
     channel->acknowledged = true; /* by anything that comes (RFC 8832 section 6) */
 
-    bool binary = true;
+    bool binary = true, empty = false;
     switch (message->protocol) {
     case RT_PPID_STRING: binary = false; break;
     case RT_PPID_BINARY: break;
     case RT_PPID_STRING_EMPTY: binary = false; /* fall through */
-    case RT_PPID_BINARY_EMPTY:
-        rt_sctp_release(set->sctp, message->size, now);
-        message->size = 0;
-        break;
+    case RT_PPID_BINARY_EMPTY: empty = true; break;
     case RT_PPID_STRING_PARTIAL:
     case RT_PPID_BINARY_PARTIAL: (void)assemble(set, channel, &message, false, now); return false;
     default:
@@ -182,8 +179,18 @@ static bool receive_data(rt_channels *set, rt_message *message, rt_channel_event
         drop(set, message, now);
         return false;
     }
-    if (channel->partial && !assemble(set, channel, &message, true, now))
-        return false;
+    if (channel->partial) {
+        if (empty) {
+            rt_sctp_release(set->sctp, message->size, now);
+            message->size = 0;
+        }
+        if (!assemble(set, channel, &message, true, now))
+            return false;
+        empty = false;
+    }
+    out->charge = (uint32_t)message->size;
+    if (empty)
+        message->size = 0;
     channel->messages_received++;
     channel->bytes_received += message->size;
     out->type = RT_CHANNEL_EVENT_MESSAGE;

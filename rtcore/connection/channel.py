@@ -112,6 +112,7 @@ class DataChannel(Emitter):
 
     __slots__ = (
         "__weakref__",
+        "_charges",
         "_error",
         "_handle",
         "_low",
@@ -138,6 +139,7 @@ class DataChannel(Emitter):
         self._error: Exception | None = None
         self._low = 0
         self._messages: deque[bytes | str] = deque()
+        self._charges: deque[int] = deque()  # of those whose length does not tell: str, and empty ones
         self._reader: asyncio.Future[None] | None = None
         self._waiters: list[asyncio.Future[None]] = []  # for a change of state
         self._post = self._refuse  # the peer's send() while open
@@ -273,7 +275,7 @@ class DataChannel(Emitter):
             await self._arrival()
         message = messages.popleft()
         transport = self._transport
-        transport.consumed += len(message) if type(message) is bytes else message_size(message)
+        transport.consumed += len(message) if type(message) is bytes and message else self._charges.popleft()
         if transport.consumed >= transport.release_at:
             transport.release()
         return message
@@ -353,6 +355,7 @@ class DataChannel(Emitter):
 
     def _opened(self) -> None:
         if self._state == "connecting":
+            self._options.id = self.id
             self._set_state("open")
             self._post = self._transport.send
             self._emit("open")
@@ -371,25 +374,29 @@ class DataChannel(Emitter):
             self._emit("error", error)
         self._emit("close")
 
-    def _arrived(self, message: bytes | str) -> None:
+    def _arrived(self, message: bytes | str, charge: int) -> None:
         if self._handlers is not None and self._handles("message"):
-            transport = self._transport
-            transport.consumed += len(message) if type(message) is bytes else message_size(message)
-            if transport.consumed >= transport.release_at:
-                transport.release()
-            self._emit("message", message)
+            self._hand_over(message, charge)
             return
         self._messages.append(message)
+        if type(message) is not bytes or not message:
+            self._charges.append(charge)
         reader = self._reader
         if reader is not None and not reader.done():
             reader.set_result(None)
 
+    def _hand_over(self, message: bytes | str, charge: int) -> None:
+        transport = self._transport
+        transport.consumed += charge
+        if transport.consumed >= transport.release_at:
+            transport.release()
+        self._emit("message", message)
+
     def _handler_added(self, name: str) -> None:
-        if name == "message":  # what waits already goes to the first handler
-            waiting = tuple(self._messages)
-            self._messages.clear()
-            for message in waiting:
-                self._arrived(message)
+        while name == "message" and self._messages:  # what waits already goes to the first handler
+            message = self._messages.popleft()
+            charge = len(message) if type(message) is bytes and message else self._charges.popleft()
+            self._hand_over(message, charge)
 
     def _set_state(self, state: str) -> None:
         if self._state == "open":
@@ -411,14 +418,8 @@ class DataChannel(Emitter):
 
     def __del__(self) -> None:
         if self._messages:  # nobody will read them: their room in the receive window is free again
-            self._transport.abandon(sum(map(message_size, self._messages)))
+            binary = sum(len(message) for message in self._messages if type(message) is bytes)
+            self._transport.abandon(binary + sum(self._charges))
 
     def __repr__(self) -> str:
         return f"<DataChannel {self.label!r} id={self._options.id} {self._state}>"
-
-
-def message_size(message: bytes | str) -> int:
-    """What a message takes of the receive window: a str its UTF-8 bytes."""
-    if isinstance(message, bytes) or message.isascii():
-        return len(message)
-    return len(message.encode())

@@ -14,7 +14,7 @@ from rtcore.native.ice import Candidate
 from rtcore.native.worker import Endpoint, Peer
 from rtcore.sdp import Agreement
 
-from .channel import ChannelOptions, DataChannel, message_size
+from .channel import ChannelOptions, DataChannel
 from .driver import Driver
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Transport:
         self.queued: deque[tuple[asyncio.Future[None], DataChannel]] = deque()
         """Those who wait for room in the send buffer, in their order."""
         self.consumed = 0
-        """Bytes read by the application and not yet released to the receive window."""
+        """The charge of messages that the application has read and the peer was not yet told of."""
         self.release_at = min(RELEASE_SIZE, options.receive_buffer // 4)
         self._connection = connection
         self._options = options
@@ -341,12 +341,12 @@ class Transport:
                 failure = ConnectionFailedError(f"the association ended: {reason or f'error {error}'}")
             self._end(channel, failure)
 
-    def on_message(self, handle: int, data: bytes | str) -> None:
+    def on_message(self, handle: int, data: bytes | str, charge: int) -> None:
         channel = self.channels.get(handle)
         if channel is not None:
-            channel._arrived(data)
+            channel._arrived(data, charge)
         else:
-            self.consumed += message_size(data)
+            self.consumed += charge
 
     def on_buffered_amount_low(self, handle: int) -> None:
         channel = self.channels.get(handle)

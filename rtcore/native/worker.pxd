@@ -168,6 +168,7 @@ cdef extern from "proto/channel.h" nogil:
         uint32_t handle
         rt_message *message
         bint binary
+        uint32_t charge
         uint16_t error
         char text[64]
 

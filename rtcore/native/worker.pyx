@@ -607,7 +607,7 @@ cdef class Peer(Tenant):
         check(status, f"channel {handle}")
 
     def release(self, size_t size):
-        """The application has consumed `size` bytes of messages: opens the receive window again. Collected
+        """The application has consumed messages charged with `size`: opens the receive window again. Collected
         until there is a good part of the window, or the end of `Worker.run()`."""
         if self.peer is NULL:
             raise ConnectionError("the peer is closed")
@@ -645,7 +645,7 @@ cdef class Peer(Tenant):
         cdef int type = event.type
         cdef uint32_t handle = event.handle
         if type == RT_CHANNEL_EVENT_MESSAGE:
-            self.on_message(handle, take_message(event.message, event.binary))
+            self.on_message(handle, take_message(event.message, event.binary), event.charge)
         elif type == RT_CHANNEL_EVENT_SEND_ROOM:
             self.handler.on_send_room()
         elif type == RT_CHANNEL_EVENT_BUFFERED_LOW:

@@ -40,7 +40,7 @@ static void listen(lab *l, int which)
         if (event.type != RT_PEER_EVENT_CHANNEL)
             continue;
         if (event.channel.type == RT_CHANNEL_EVENT_MESSAGE) {
-            rt_channels_release(rt_peer_channels(l->peers[which]), event.channel.message->size, l->now);
+            rt_channels_release(rt_peer_channels(l->peers[which]), event.channel.charge, l->now);
             rt_message_free(event.channel.message);
         } else if (event.channel.type == RT_CHANNEL_EVENT_CLOSED) {
             rt_channel_forget(rt_peer_channels(l->peers[which]), event.channel.handle);

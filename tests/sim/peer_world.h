@@ -120,15 +120,13 @@ static inline void station_hear_channel(station *s, rt_channel_event *event)
     if (s->listen)
         s->listen(s, event);
     switch (event->type) {
-    case RT_CHANNEL_EVENT_MESSAGE: {
-        size_t size = event->message->size;
+    case RT_CHANNEL_EVENT_MESSAGE:
         rt_message_free(event->message);
         if (s->slow)
-            s->unreleased += size;
+            s->unreleased += event->charge;
         else
-            rt_channels_release(rt_peer_channels(s->peer), size, s->w->now);
+            rt_channels_release(rt_peer_channels(s->peer), event->charge, s->w->now);
         break;
-    }
     case RT_CHANNEL_EVENT_CONNECTED: s->connected++; break;
     case RT_CHANNEL_EVENT_DISCONNECTED: s->disconnected++; break;
     case RT_CHANNEL_EVENT_SEND_ROOM: s->rooms++; break;

@@ -51,7 +51,7 @@ static void hear(lab *l, side *s)
         case RT_CHANNEL_EVENT_MESSAGE:
             s->messages++;
             s->bytes += event.channel.message->size;
-            rt_channels_release(rt_peer_channels(s->peer), event.channel.message->size, l->now);
+            rt_channels_release(rt_peer_channels(s->peer), event.channel.charge, l->now);
             rt_message_free(event.channel.message);
             break;
         case RT_CHANNEL_EVENT_INCOMING:

@@ -206,7 +206,7 @@ class FakePeer:
     def send(self, handle: int, data: Any) -> bool:
         self._command()
         message = data if isinstance(data, str) else bytes(memoryview(data))
-        size = len(message.encode()) if isinstance(message, str) else len(message)
+        size = len(message.encode() if isinstance(message, str) else message) or 1
         assert self.sctp is not None
         if self.sctp[1] and size > self.sctp[1]:
             raise ValueError("message too large")
@@ -215,7 +215,7 @@ class FakePeer:
             return False
         self.outstanding += size
         assert self.other is not None
-        self.other.happens("on_message", self.channels[handle]["peer_handle"], message)
+        self.other.happens("on_message", self.channels[handle]["peer_handle"], message, size)
         return True
 
     def release(self, size: int) -> None:

@@ -147,6 +147,25 @@ def test_everything_consumed_is_released(messages: list[bytes | str], by_handler
         asyncio.run(main(worker))
 
 
+def test_replaced_bytes_are_released_as_they_came(worker: Any) -> None:
+    """What is not UTF-8 becomes U+FFFD, which is longer than it was."""
+
+    async def main() -> None:
+        async with channels(worker) as (one, two):
+            for by_handler in (False, True):
+                if by_handler:
+                    two.on("message", lambda message: None)
+                one._transport.peer.outstanding += 3
+                two._transport.peer.happens("on_message", two._handle, "\ufffd\ufffd\ufffd", 3)
+                await turns()
+                if not by_handler:
+                    assert await two.receive() == "\ufffd\ufffd\ufffd"
+                two._transport.release()
+                assert one._transport.peer.outstanding == 0
+
+    asyncio.run(main())
+
+
 def test_a_slow_reader_stops_the_sender(worker: Any) -> None:
     async def main() -> None:
         async with channels(worker) as (one, two):

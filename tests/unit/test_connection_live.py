@@ -121,6 +121,31 @@ def test_bulk_with_a_slow_reader(kind: str) -> None:
     run(test)
 
 
+@pytest.mark.parametrize("message", [b"", "", b"x", "é"])
+def test_unread_small_messages_stop_the_sender(message: bytes | str) -> None:
+    """They cost memory, too, though they have hardly any bytes."""
+
+    async def test() -> None:
+        async with pair(receive_buffer=64 * 1024, send_buffer=64 * 1024, max_message_size=1000) as (a, b):
+            one, two = await open_pair(a, b)
+            count, sent = 10_000, 0
+
+            async def send() -> None:
+                nonlocal sent
+                for _ in range(count):
+                    await one.send(message)
+                    sent += 1
+
+            sending = asyncio.ensure_future(send())
+            await asyncio.sleep(0.3)
+            assert sent < count / 2, "the sender is stopped by full buffers"
+            for _ in range(count):
+                assert await two.receive() == message
+            await sending
+
+    run(test)
+
+
 def test_many_channels() -> None:
     async def test() -> None:
         async with pair() as (a, b):

@@ -50,10 +50,10 @@ class Side:
         if self.other is not None:
             self.other.peer.add_remote_candidate(candidate)
 
-    def on_message(self, handle: int, data: bytes | str) -> None:
+    def on_message(self, handle: int, data: bytes | str, charge: int) -> None:
         self.messages.append(data)
         if self.release:
-            self.peer.release(len(data))
+            self.peer.release(charge)
 
     def saw(self, name: str, *arguments: Any) -> bool:
         return any(e[0] == name and e[1 : 1 + len(arguments)] == arguments for e in self.events)
@@ -430,8 +430,8 @@ def test_handler_exceptions_do_not_stop_the_rest(worker: Worker, monkeypatch: py
     monkeypatch.setattr(sys, "unraisablehook", lambda info: caught.append(info.exc_value))
 
     class Faulty(Side):
-        def on_message(self, handle: int, data: bytes | str) -> None:
-            super().on_message(handle, data)
+        def on_message(self, handle: int, data: bytes | str, charge: int) -> None:
+            super().on_message(handle, data, charge)
             raise ZeroDivisionError(data)
 
     a, b = Side(worker, controlling=True), Faulty(worker, controlling=False)
@@ -448,9 +448,9 @@ def test_interrupt_loses_no_event(driven: Worker) -> None:
     interrupts = 3
 
     class Interrupted(Side):
-        def on_message(self, handle: int, data: bytes | str) -> None:
+        def on_message(self, handle: int, data: bytes | str, charge: int) -> None:
             nonlocal interrupts
-            super().on_message(handle, data)
+            super().on_message(handle, data, charge)
             if interrupts:
                 interrupts -= 1
                 raise KeyboardInterrupt

@@ -94,9 +94,9 @@ static void end_listen(end *e, rt_time now)
             memcpy(h->data, event.message->data, h->size);
             rt_message_free(event.message);
             if (e->hold)
-                e->held += h->size;
+                e->held += event.charge;
             else
-                rt_channels_release(e->channels, h->size, now);
+                rt_channels_release(e->channels, event.charge, now);
         }
     }
 }

@@ -179,7 +179,7 @@ static void take_message(rig_node *node, const rt_channel_event *event)
             send_bytes(node, rt_span_of(m->data, m->size), &status);
         CHECK_EQ(status, RT_OK);
         rt_worker_lock(node->worker);
-        rt_channels_release(rt_peer_channels(rt_worker_peer_machine(node->peer)), m->size, rt_worker_now());
+        rt_channels_release(rt_peer_channels(rt_worker_peer_machine(node->peer)), event->charge, rt_worker_now());
         rt_worker_flush_soon(node->peer);
         rt_worker_unlock(node->worker);
     }
