@@ -6,8 +6,6 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "io/socket.h"
 
@@ -22,10 +20,19 @@ typedef struct found {
 #ifdef __linux__
 enum { TEMPORARY = 0x01, NODAD_FAILED = 0x08, DEPRECATED = 0x20, TENTATIVE = 0x40 }; /* linux/if_addr.h: IFA_F_... */
 
+static bool has_states(const found *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].address.family == 6 && !list[i].loopback)
+            return true;
+    }
+    return false;
+}
+
 /* getifaddrs() does not tell of an IPv6 address's state; this file does. */
 static void mark_ip6_states(found *list, size_t count)
 {
-    FILE *file = fopen("/proc/net/if_inet6", "re");
+    FILE *file = has_states(list, count) ? fopen("/proc/net/if_inet6", "re") : NULL;
     if (!file)
         return;
     char hex[33];
@@ -108,14 +115,6 @@ static void drop_unwanted(found *list, size_t count, bool loopback)
     }
 }
 
-static uint32_t mtu_of(int fd, const char *name)
-{
-    struct ifreq request;
-    memset(&request, 0, sizeof request);
-    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
-    return ioctl(fd, SIOCGIFMTU, &request) == 0 ? (uint32_t)request.ifr_mtu : 0;
-}
-
 /* The next address that is not taken: families take turns, IPv6 first, loopback comes last. */
 static found *pick(found *list, size_t count, int family)
 {
@@ -141,14 +140,12 @@ size_t rt_interfaces(rt_interface *out, size_t max, bool loopback)
     mark_ip6_states(list, count);
 #endif
     drop_unwanted(list, count, loopback);
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
     int family = 6;
     found *next;
     while (taken < max && (next = pick(list, count, family))) {
         rt_interface *interface = &out[taken];
         *interface = (rt_interface){
             .address = next->address,
-            .mtu = fd >= 0 ? mtu_of(fd, next->name) : 0,
             .preference = (uint16_t)(65535 - taken),
             .loopback = next->loopback,
         };
@@ -157,8 +154,6 @@ size_t rt_interfaces(rt_interface *out, size_t max, bool loopback)
         next->dropped = true;
         taken++;
     }
-    if (fd >= 0)
-        close(fd);
     freeifaddrs(all);
     return taken;
 }

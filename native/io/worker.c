@@ -251,6 +251,7 @@ void rt_worker_free(rt_worker *worker)
     rt_loop_free(worker->loop);
     rt_outbox_free(&worker->outbox);
     rt_inbox_free(&worker->inbox);
+    free(worker->interfaces.list);
     free(worker->batch.memory);
     pthread_mutex_destroy(&worker->gate);
     pthread_mutex_destroy(&worker->lock);

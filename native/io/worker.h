@@ -106,13 +106,16 @@ void rt_worker_get_stats(rt_worker *worker, rt_worker_stats *out);
 /* Addresses of this machine's interfaces, for host candidates: up to `max`, ordered by preference.
  * Loopback only when asked, or when there is nothing else. Returns the count. */
 typedef struct rt_interface {
-    rt_addr address; /* port 0 */
-    uint32_t mtu;
+    rt_addr address;     /* port 0 */
     uint16_t preference; /* for rt_worker_peer_add_socket */
     bool loopback;
     char name[32];
 } rt_interface;
 
 size_t rt_interfaces(rt_interface *out, size_t max, bool loopback);
+/* The same for a worker's peers, RT_INTERFACES at the most: asking the system takes as long as a handshake's
+ * signature, so the answer is kept for a second. The array is valid until the next call. Lock held. */
+#define RT_INTERFACES 64
+size_t rt_worker_interfaces(rt_worker *worker, const rt_interface **out, bool loopback);
 
 #endif

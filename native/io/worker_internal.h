@@ -66,6 +66,14 @@ struct rt_worker {
     rt_worker_socket *sockets; /* by index */
     uint32_t sockets_max, socket_count, socket_hint, blocked_count;
 
+    /* What rt_interfaces() said last, and until when it counts. */
+    struct {
+        rt_interface *list;
+        size_t count;
+        bool loopback;
+        rt_time until;
+    } interfaces;
+
     rt_inbox inbox;
     rt_batch batch;
     rt_packet packets[RT_WORKER_BATCH];

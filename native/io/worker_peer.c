@@ -7,6 +7,7 @@
 
 #define SOCKETS_MAX 65536 /* rt_packet.socket has 16 bits */
 #define ROUNDS 4          /* inboxes from one socket before the others' turn */
+#define INTERFACES_KEPT RT_SECONDS(1)
 
 /* ---- sockets ---- */
 
@@ -44,8 +45,10 @@ rt_status rt_worker_bind(rt_worker *worker, const rt_addr *address, uint16_t por
     rt_socket_options options = {!config->no_mmsg, !config->no_gso, !config->no_gro, config->socket_buffer};
     rt_worker_socket *s = &worker->sockets[index];
     status = rt_socket_open(&s->udp, address, port_min, port_max, rt_random32(&worker->random), &options);
-    if (status != RT_OK)
+    if (status != RT_OK) {
+        worker->interfaces.until = 0; /* the address may be gone */
         return status;
+    }
     status = rt_loop_add(worker->loop, s->udp.fd, index, RT_LOOP_READ);
     if (status != RT_OK) {
         int error = errno;
@@ -95,6 +98,22 @@ void rt_worker_free_sockets(rt_worker *worker)
             close_socket(worker, i);
     }
     free(worker->sockets);
+}
+
+size_t rt_worker_interfaces(rt_worker *worker, const rt_interface **out, bool loopback)
+{
+    if (!worker->interfaces.list)
+        worker->interfaces.list = malloc(RT_INTERFACES * sizeof *worker->interfaces.list);
+    *out = worker->interfaces.list;
+    if (!worker->interfaces.list)
+        return 0;
+    rt_time now = rt_clock();
+    if (now >= worker->interfaces.until || worker->interfaces.loopback != loopback) {
+        worker->interfaces.count = rt_interfaces(worker->interfaces.list, RT_INTERFACES, loopback);
+        worker->interfaces.loopback = loopback;
+        worker->interfaces.until = now + INTERFACES_KEPT;
+    }
+    return worker->interfaces.count;
 }
 
 /* ---- peers ---- */

@@ -256,9 +256,11 @@ cdef extern from "io/worker.h" nogil:
         uint32_t peers, sockets
         bint gso, gro, mmsg, epoll, threaded
 
+    enum:
+        RT_INTERFACES
+
     ctypedef struct rt_interface:
         rt_addr address
-        uint32_t mtu
         uint16_t preference
         bint loopback
         char name[32]
@@ -291,4 +293,4 @@ cdef extern from "io/worker.h" nogil:
     void rt_worker_event_drop(rt_worker_event *event)
     void rt_worker_recall(rt_worker *worker)
     void rt_worker_get_stats(rt_worker *worker, rt_worker_stats *out)
-    size_t rt_interfaces(rt_interface *out, size_t max, bint loopback)
+    size_t rt_worker_interfaces(rt_worker *worker, const rt_interface **out, bint loopback)

@@ -40,7 +40,6 @@ cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
 cdef enum:
-    INTERFACES = 64
     FLUSH_BYTES = 16384    # queued by small messages: worth a send of its own
     RELEASE_BYTES = 65536  # consumed: worth telling the association of
 
@@ -306,21 +305,22 @@ cdef class Peer(Tenant):
 
     cdef int add_endpoint(self, Endpoint endpoint, const rt_addr *announced, uint16_t preference) except -1:
         cdef rt_addr told = endpoint.bound
-        cdef rt_interface found[INTERFACES]
+        cdef const rt_interface *found
         cdef size_t count, i
         if announced is not NULL and announced.family == told.family:
             told = announced[0]
             told.port = endpoint.bound.port
-        elif rt_addr_is_any(&told):  # a candidate is a real address: the best one of the family
-            count = rt_interfaces(found, INTERFACES, True)
+        self.enter()
+        if rt_addr_is_any(&told):  # a candidate is a real address: the best one of the family
+            count = rt_worker_interfaces(self.worker.handle, &found, True)
             for i in range(count):
                 if found[i].address.family == told.family:
                     told = found[i].address
                     told.port = endpoint.bound.port
                     break
             else:
+                self.leave()
                 raise OSError(EADDRNOTAVAIL, os.strerror(EADDRNOTAVAIL))
-        self.enter()
         cdef rt_status status = rt_worker_peer_add_socket(self.peer, endpoint.socket, &told, preference)
         self.leave()
         return check(status, "endpoint")
@@ -334,14 +334,20 @@ cdef class Peer(Tenant):
         object loopback,
         bint ipv6,
     ) except -1:
-        cdef rt_interface found[INTERFACES]
+        cdef const rt_interface *known
+        cdef rt_interface found[RT_INTERFACES]
         cdef rt_addr bound, told
         cdef uint32_t socket
         cdef rt_status status, failed = RT_OK
         cdef int error = EADDRNOTAVAIL
         cdef size_t i, used = 0
         wanted = None if interfaces is None else set(interfaces)
-        cdef size_t count = rt_interfaces(found, INTERFACES, loopback is True or wanted is not None)
+        cdef bint with_loopback = loopback is True or wanted is not None
+        self.enter()
+        cdef size_t count = rt_worker_interfaces(self.worker.handle, &known, with_loopback)
+        if count:
+            memcpy(found, known, count * sizeof(rt_interface))
+        self.leave()
         for i in range(count):
             if found[i].loopback and loopback is False or found[i].address.family == 6 and not ipv6:
                 continue
