@@ -174,7 +174,8 @@ int rt_ice_store_remote(rt_ice *ice, const rt_ice_candidate *candidate);
 int rt_ice_find_remote(const rt_ice_session *session, const rt_addr *address, rt_ice_transport transport);
 void rt_ice_number_foundation(rt_ice *ice, rt_ice_candidate *candidate);
 rt_ice_link *rt_ice_find_link(const rt_ice_session *session, uint16_t socket, const rt_addr *remote);
-rt_ice_link *rt_ice_add_link(rt_ice *ice, uint32_t base, uint32_t remote); /* NULL: not to be paired, or full */
+/* NULL: not to be paired, or full. `works`: a check came in on it, so that it is paired whatever it looks like. */
+rt_ice_link *rt_ice_add_link(rt_ice *ice, uint32_t base, uint32_t remote, bool works);
 void rt_ice_pair_local(rt_ice *ice, uint32_t local);
 void rt_ice_pair_remote(rt_ice *ice, uint32_t remote);
 void rt_ice_group_link(rt_ice *ice, rt_ice_link *link); /* numbers its foundation */

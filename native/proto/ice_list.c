@@ -243,11 +243,11 @@ static bool make_room(rt_ice *ice, uint64_t priority)
     return true;
 }
 
-rt_ice_link *rt_ice_add_link(rt_ice *ice, uint32_t base, uint32_t remote)
+rt_ice_link *rt_ice_add_link(rt_ice *ice, uint32_t base, uint32_t remote, bool works)
 {
     rt_ice_session *session = ice->now;
     const rt_ice_candidate *local = &session->locals[base], *other = &session->remotes[remote];
-    if (!can_pair(local, other))
+    if (!works && !can_pair(local, other))
         return NULL;
     rt_addr to = other->address;
     if (to.scope == 0 && rt_addr_is_link_local(&to))
@@ -287,11 +287,11 @@ rt_ice_link *rt_ice_add_link(rt_ice *ice, uint32_t base, uint32_t remote)
 void rt_ice_pair_local(rt_ice *ice, uint32_t local)
 {
     for (uint32_t i = 0; i < ice->now->remote_count; i++)
-        (void)rt_ice_add_link(ice, local, i);
+        (void)rt_ice_add_link(ice, local, i, false);
 }
 
 void rt_ice_pair_remote(rt_ice *ice, uint32_t remote)
 {
     for (uint32_t i = 0; i < ice->now->local_count; i++)
-        (void)rt_ice_add_link(ice, i, remote);
+        (void)rt_ice_add_link(ice, i, remote, false);
 }

@@ -141,7 +141,7 @@ static rt_ice_link *link_of(rt_ice *ice, uint16_t socket, const rt_addr *from, c
         snprintf(candidate.foundation, sizeof candidate.foundation, "prflx%u", ++ice->next_foundation);
         remote = rt_ice_store_remote(ice, &candidate);
     }
-    return remote < 0 ? NULL : rt_ice_add_link(ice, (uint32_t)host, (uint32_t)remote);
+    return remote < 0 ? NULL : rt_ice_add_link(ice, (uint32_t)host, (uint32_t)remote, true);
 }
 
 /* A triggered check (section 7.3.1.4). One that is under way is sent again rather than replaced: that has

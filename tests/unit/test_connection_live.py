@@ -378,6 +378,23 @@ def test_a_lite_server_on_one_port() -> None:
     run(test)
 
 
+def test_a_lite_server_that_is_only_on_loopback() -> None:
+    """Checks reach it from other local addresses, too, with which loopback is not paired in advance."""
+
+    async def test() -> None:
+        with rtcore.Worker() as worker:
+            endpoint = worker.bind("127.0.0.1")
+            async with (
+                rtcore.PeerConnection(worker=worker, endpoints=endpoint, ice_lite=True) as server,
+                rtcore.PeerConnection(loopback=True) as client,
+            ):
+                one, two = await open_pair(client, server)
+                await one.send("hello")
+                assert await two.receive() == "hello"
+
+    run(test)
+
+
 def test_ports_and_addresses() -> None:
     async def test() -> None:
         async with pair(port_range=(47000, 47099), announced="203.0.113.9") as (a, _):
