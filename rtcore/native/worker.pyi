@@ -147,7 +147,7 @@ class Peer:
         """Queues one message; str is sent as a string message, any buffer as a binary one. False when the
         send buffer is full: wait for `on_send_room`.
 
-        When nothing was queued or in flight, or 16 KiB have come together, it is on the wire when this
+        When nothing was queued or in flight, or 56 KiB have come together, it is on the wire when this
         returns. Else it leaves with the worker's next iteration, in company: one packet carries many small
         messages. `ConnectionError` unless the channel is open, `ValueError` when the peer takes no message so
         large."""

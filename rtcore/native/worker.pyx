@@ -40,7 +40,7 @@ cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
 cdef enum:
-    FLUSH_BYTES = 16384    # queued by small messages: worth a send of its own
+    FLUSH_BYTES = 57344    # queued: about one GSO run, so worth a system call of its own
     RELEASE_BYTES = 65536  # consumed: worth telling the association of
 
 cdef tuple ICE_STATES = ("new", "checking", "connected", "completed", "disconnected", "failed", "closed")
@@ -89,7 +89,7 @@ cdef class Peer(Tenant):
     cdef rt_worker_peer *peer  # NULL: closed
     cdef object on_message
     cdef uint32_t empty_room   # in the send buffer when nothing is queued or in flight
-    cdef uint32_t queued       # bytes of small messages since the last flush
+    cdef uint32_t queued       # bytes of messages since the last flush
     cdef size_t consumed       # bytes released by the application, not yet by us
     cdef size_t release_at
     cdef bint is_unsettled
@@ -561,7 +561,7 @@ cdef class Peer(Tenant):
         """Queues one message; str is sent as a string message, any buffer as a binary one. False when the
         send buffer is full: wait for `on_send_room`.
 
-        When nothing was queued or in flight, or 16 KiB have come together, it is on the wire when this
+        When nothing was queued or in flight, or 56 KiB have come together, it is on the wire when this
         returns. Else it leaves with the worker's next iteration, in company: one packet carries many small
         messages. `ConnectionError` unless the channel is open, `ValueError` when the peer takes no message so
         large.
