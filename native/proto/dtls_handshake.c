@@ -9,8 +9,11 @@
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 #define GROUPS "X25519:P-256"
 
-/* With a size that nothing reaches OpenSSL never makes fragments: that is our part. */
+/* With sizes that nothing reaches OpenSSL never makes fragments: that is our part. The second one, a record's, is
+ * also that of a buffer that a DTLS connection never gives back; by default it takes 16 KiB. What is sent is a
+ * certificate, or smaller than this. */
 #define OPENSSL_MTU 65535
+#define MESSAGE_MAX 2048
 
 /* OpenSSL's own retransmission runs on the wall clock; its timer is put off for longer than any handshake
  * lives. Should it ever fire, on_message() drops what it repeats. */
@@ -136,7 +139,10 @@ rt_status rt_dtls_handshake_new(rt_dtls *dtls, rt_time now)
     else
         SSL_set_accept_state(ssl);
     DTLS_set_timer_cb(ssl, no_timer);
-    bool ok = SSL_set_mtu(ssl, OPENSSL_MTU) > 0 && set_srtp_profiles(ssl, dtls->config.srtp_profiles);
+    size_t longest = rt_certificate_der(dtls->certificate).size + MESSAGE_MAX;
+    bool ok = SSL_set_mtu(ssl, OPENSSL_MTU) > 0 &&
+              SSL_set_max_send_fragment(ssl, longest < RECORD_MAX ? (long)longest : RECORD_MAX) == 1 &&
+              set_srtp_profiles(ssl, dtls->config.srtp_profiles);
     ERR_clear_error();
     handshake->received_alert = -1;
     handshake->retransmit_at = RT_NEVER;
