@@ -40,8 +40,9 @@ struct rt_worker_peer {
     rt_worker_peer *next_active;  /* those to be drained, a queue */
     rt_timer timer;
     bool active;
-    bool held;    /* has not been drained because a socket is blocked */
-    bool sharing; /* uses a shared socket: its STUN requests are noted */
+    bool held;        /* has not been drained because a socket is blocked */
+    bool handshaking; /* counted in the worker's `handshakes` */
+    bool sharing;     /* uses a shared socket: its STUN requests are noted */
     uint32_t socket_count;
     rt_peer_socket *sockets;
     rt_route route;
@@ -61,6 +62,7 @@ struct rt_worker {
     rt_routes routes;
     rt_worker_peer *peers;
     uint32_t peer_count;
+    uint32_t handshakes, handshakes_at_once; /* under way now, and at the most since there were none */
     rt_worker_peer *active_first, **active_last;
 
     rt_worker_socket *sockets; /* by index */
@@ -83,6 +85,8 @@ struct rt_worker {
 
 /* worker_drain.c */
 
+/* Notes whether a peer has a DTLS handshake under way; `over`: it has none any more. */
+void rt_worker_note_handshake(rt_worker_peer *peer, bool over);
 /* To be drained in this or the next iteration. */
 void rt_worker_activate(rt_worker_peer *peer);
 void rt_worker_deactivate(rt_worker_peer *peer);

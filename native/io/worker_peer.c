@@ -219,6 +219,7 @@ void rt_worker_remove_peer(rt_worker_peer *peer)
     while (rt_peer_transmit(peer->machine, &worker->batch, now) > 0) /* blocked or not: there is a backlog for it */
         rt_worker_send(worker);
     rt_worker_deactivate(peer);
+    rt_worker_note_handshake(peer, true);
     rt_heap_remove(&worker->timers, &peer->timer);
     rt_routes_remove(&worker->routes, &peer->route);
     rt_peer_free(peer->machine);
