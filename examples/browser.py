@@ -27,7 +27,7 @@ document.getElementById("text").onchange = event => {
 };
 (async () => {
   await pc.setLocalDescription();
-  await new Promise(done => pc.onicecandidate = event => event.candidate || done());  // null: all are gathered
+  await new Promise(done => pc.onicecandidate = event => event.candidate || done());
   const response = await fetch("/offer", {method: "POST", body: JSON.stringify(pc.localDescription)});
   await pc.setRemoteDescription(await response.json());
 })();

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rtcore.errors import NotSupportedError
 
-__all__ = ["IceServer", "StunAddress", "stun_addresses"]
+__all__ = ["IceServer", "StunAddress", "check_number", "stun_addresses"]
 
 _URL = re.compile(r"(stuns?|turns?):(?://)?(\[[0-9A-Fa-f:.]+\]|[^:?/\[\]\s]+)(?::(\d{1,5}))?(\?\S*)?")
 STUN_PORT = 3478
@@ -60,6 +60,15 @@ def stun_addresses(servers: Sequence[str | Mapping[str, object] | IceServer]) ->
                 raise ValueError(f"expected a port from 1 to 65535 in {url!r}")
             found.append(StunAddress(url, host.strip("[]"), number))
     return tuple(found)
+
+
+def check_number(what: str, value: float, least: float, most: float) -> None:
+    """An int where the limits are, else a float, too."""
+    kinds = (int,) if isinstance(least, int) else (int, float)
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise TypeError(f"{what} must be {'an int' if len(kinds) == 1 else 'a number'}, not {value!r}")
+    if not least <= value <= most:
+        raise ValueError(f"{what} must be from {least} to {most}, not {value!r}")
 
 
 def _urls(server: object) -> Sequence[str]:

@@ -22,7 +22,7 @@ from rtcore.sdp import Fingerprint, Negotiation, SessionDescription
 
 from . import stats
 from .channel import ChannelOptions, DataChannel
-from .configuration import IceServer, stun_addresses
+from .configuration import IceServer, check_number, stun_addresses
 from .driver import Driver
 from .emitter import Emitter, EventStream
 from .events import (
@@ -124,8 +124,15 @@ class PeerConnection(Emitter):
             raise ValueError("endpoints belong to a worker: pass that, too")
         if port_range is not None and not 0 < port_range[0] <= port_range[1] < 65536:
             raise ValueError(f"port_range must be (first, last) from 1 to 65535, not {port_range!r}")
-        if not 0 < max_message_size <= receive_buffer:
-            raise ValueError("max_message_size must be from 1 to receive_buffer")
+        check_number("mtu", mtu, 548, 65507)
+        if max_mtu is not None:
+            check_number("max_mtu", max_mtu, mtu, 65507)
+        check_number("receive_buffer", receive_buffer, 4096, 2**30)
+        check_number("send_buffer", send_buffer, 4096, 2**30)
+        check_number("max_message_size", max_message_size, 1, receive_buffer)
+        check_number("max_channels", max_channels, 1, 65535)
+        check_number("disconnected_timeout", disconnected_timeout, 0.01, 1e6)
+        check_number("failed_timeout", failed_timeout, float(disconnected_timeout), 1e6)
         self._servers = stun_addresses(ice_servers)
         self._certificate = certificates[0] if certificates else Certificate.generate()
         self._worker = worker
