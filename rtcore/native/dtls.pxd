@@ -1,67 +1,9 @@
 # cython: language_level=3
 """C side of rtcore.native.dtls, for the modules that hand certificates to the core."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
-
-cdef extern from "base/time.h":
-    ctypedef int64_t rt_time
-    rt_time RT_NEVER
-
-
-cdef extern from "base/status.h":
-    ctypedef enum rt_status:
-        RT_OK
-        RT_MALFORMED
-        RT_UNAUTHENTICATED
-        RT_REPLAYED
-        RT_UNEXPECTED
-        RT_UNSUPPORTED
-        RT_AGAIN
-        RT_INVALID
-        RT_TOO_LARGE
-        RT_CLOSED
-        RT_NO_MEMORY
-        RT_SYSTEM
-
-    const char *rt_status_text(rt_status status)
-
-
-cdef extern from "base/span.h":
-    ctypedef struct rt_span:
-        const uint8_t *data
-        size_t size
-
-    ctypedef struct rt_buffer:
-        uint8_t *data
-        size_t size
-
-    rt_span rt_span_of(const void *data, size_t size)
-    rt_buffer rt_buffer_of(void *data, size_t size)
-
-
-cdef extern from "base/batch.h":
-    ctypedef struct rt_packet:
-        uint8_t *data
-        uint32_t size
-
-    ctypedef struct rt_batch:
-        uint32_t count
-
-    void rt_batch_init(rt_batch *batch, rt_buffer memory, rt_packet *packets, uint32_t max)
-    void rt_batch_reset(rt_batch *batch)
-
-
-cdef extern from "base/crypto.h":
-    ctypedef enum rt_hash:
-        RT_SHA256
-        RT_SHA384
-        RT_SHA512
-
-    enum:
-        RT_HASH_MAX
-
-    size_t rt_hash_size(rt_hash hash)
+from rtcore.native.base cimport rt_batch, rt_buffer, rt_hash, rt_packet, rt_span, rt_status, rt_time
 
 
 cdef extern from "proto/dtls.h":

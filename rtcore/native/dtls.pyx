@@ -8,9 +8,25 @@ the whole protocol without sockets: feed it the datagrams that arrive, send what
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.math cimport isfinite
+from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
+
+from rtcore.native.base cimport (
+    RT_HASH_MAX,
+    RT_INVALID,
+    RT_SHA256,
+    RT_SHA384,
+    RT_SHA512,
+    check,
+    from_deadline,
+    rt_batch_init,
+    rt_batch_reset,
+    rt_buffer_of,
+    rt_hash_size,
+    rt_span_of,
+    to_time,
+)
 
 import time
 from datetime import datetime, timedelta, timezone
@@ -22,31 +38,9 @@ cdef tuple STATES = ("new", "connecting", "connected", "closed", "failed")
 cdef tuple PROFILES = (1, 2, 7, 8)
 # The first certificate of the process lends its OpenSSL context to those that come later.
 cdef Certificate first_certificate = None
-cdef int64_t MICROSECOND = 1000
 
 cdef enum:
     BATCH = 8
-
-
-cdef int check(rt_status status, str what) except -1:
-    """The one place where a status becomes an exception."""
-    if status == RT_OK:
-        return 0
-    text = f"{what}: {rt_status_text(status).decode()}"
-    if status == RT_NO_MEMORY:
-        raise MemoryError(text)
-    if status in (RT_INVALID, RT_TOO_LARGE, RT_UNSUPPORTED, RT_MALFORMED):
-        raise ValueError(text)
-    if status == RT_SYSTEM:
-        raise OSError(text)
-    raise ConnectionError(text)
-
-
-cdef rt_time to_time(object seconds, str what) except? -1:
-    cdef double value = seconds
-    if not isfinite(value) or not -4e9 < value < 4e9:
-        raise ValueError(f"{what} is out of range: {seconds!r}")
-    return <rt_time>(value * 1e9)
 
 
 cdef rt_hash hash_of(object algorithm) except *:
@@ -218,7 +212,7 @@ cdef class Connection:
         config.first_timeout = to_time(first_timeout, "first_timeout")
         config.last_timeout = to_time(last_timeout, "last_timeout")
         config.give_up_after = to_time(give_up_after, "give_up_after")
-        if min(config.first_timeout, config.last_timeout, config.give_up_after) < MICROSECOND:
+        if min(config.first_timeout, config.last_timeout, config.give_up_after) <= 0:
             raise ValueError("timeouts must be positive")
         self.dtls = rt_dtls_new(&config)
         if self.dtls == NULL:
@@ -320,13 +314,11 @@ cdef class Connection:
     @property
     def deadline(self):
         """When `expire()` is due, on the clock of `now`; None when nothing is waited for."""
-        cdef rt_time deadline = rt_dtls_deadline(self.dtls)
-        return None if deadline == RT_NEVER else deadline / 1e9
+        return from_deadline(rt_dtls_deadline(self.dtls))
 
     def expire(self, now):
         """The deadline has come: flights are sent again, or the handshake is given up."""
-        # A deadline that went through a float may come back a few nanoseconds early.
-        rt_dtls_expire(self.dtls, to_time(now, "now") + MICROSECOND)
+        rt_dtls_expire(self.dtls, to_time(now, "now"))
 
     def events(self):
         """State changes since the last call as (state, reason); the reason tells why it closed or failed."""

@@ -1,88 +1,12 @@
 # cython: language_level=3
 """C side of rtcore.native.ice, for the modules that carry candidates to and from the core."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+
+from rtcore.native.base cimport rt_addr, rt_batch, rt_random, rt_span, rt_status, rt_time
 
 
-cdef extern from "base/time.h":
-    ctypedef int64_t rt_time
-    rt_time RT_NEVER
-
-
-cdef extern from "base/status.h":
-    ctypedef enum rt_status:
-        RT_OK
-        RT_MALFORMED
-        RT_UNAUTHENTICATED
-        RT_UNEXPECTED
-        RT_UNSUPPORTED
-        RT_AGAIN
-        RT_INVALID
-        RT_TOO_LARGE
-        RT_EXISTS
-        RT_NO_MEMORY
-        RT_SYSTEM
-
-    const char *rt_status_text(rt_status status)
-
-
-cdef extern from "base/span.h":
-    ctypedef struct rt_span:
-        const uint8_t *data
-        size_t size
-
-    ctypedef struct rt_buffer:
-        uint8_t *data
-        size_t size
-
-    rt_span rt_span_of(const void *data, size_t size)
-    rt_buffer rt_buffer_of(void *data, size_t size)
-
-
-cdef extern from "base/random.h":
-    enum:
-        RT_RANDOM_SEED
-
-    ctypedef struct rt_random:
-        pass
-
-    void rt_random_init(rt_random *random, const uint8_t *seed)
-    void rt_random_init_number(rt_random *random, uint64_t number)
-
-
-cdef extern from "base/crypto.h":
-    rt_status rt_seed(uint8_t *seed)
-
-
-cdef extern from "base/addr.h":
-    ctypedef struct rt_addr:
-        uint8_t ip[16]
-        uint32_t scope
-        uint16_t port
-        uint8_t family
-
-    enum:
-        RT_ADDR_TEXT_MAX
-
-    size_t rt_addr_format_ip(const rt_addr *addr, char *out)
-    bint rt_addr_parse_ip(const char *text, size_t size, uint16_t port, rt_addr *out)
-
-
-cdef extern from "base/batch.h":
-    ctypedef struct rt_packet:
-        uint8_t *data
-        uint32_t size
-        uint16_t socket
-        rt_addr to
-
-    ctypedef struct rt_batch:
-        uint32_t count
-
-    void rt_batch_init(rt_batch *batch, rt_buffer memory, rt_packet *packets, uint32_t max)
-    void rt_batch_reset(rt_batch *batch)
-
-
-cdef extern from "proto/ice.h":
+cdef extern from "proto/ice.h" nogil:
     ctypedef enum rt_ice_type:
         RT_ICE_HOST
         RT_ICE_SRFLX
@@ -227,3 +151,5 @@ cdef class Candidate:
 cdef Candidate candidate_from_c(const rt_ice_candidate *candidate, str ufrag=*)
 # Fills `out` (socket and server are 0). ValueError when the address is a name: resolve it first.
 cdef int candidate_to_c(Candidate candidate, rt_ice_candidate *out) except -1
+# One pair of the check list, as `Agent.pairs()` and `Peer.stats()` tell it: times in seconds, or None.
+cdef dict tell_pair(const rt_ice_pair_stats *pair)

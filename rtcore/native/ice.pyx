@@ -9,8 +9,29 @@ import re
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.math cimport isfinite, llrint
+from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memset
+
+from rtcore.native.base cimport (
+    RT_NO_MEMORY,
+    RT_OK,
+    RT_RANDOM_SEED,
+    RT_UNSUPPORTED,
+    check,
+    from_deadline,
+    from_time,
+    ip_text,
+    parse_ip,
+    rt_batch_init,
+    rt_batch_reset,
+    rt_buffer_of,
+    rt_packet,
+    rt_random_init,
+    rt_random_init_number,
+    rt_seed,
+    rt_span_of,
+    to_time,
+)
 
 cdef tuple TYPES = ("host", "srflx", "prflx", "relay")
 cdef tuple TCP_TYPES = (None, "active", "passive", "so")
@@ -36,24 +57,13 @@ cdef object number(str what, object value, object least, object most):
     return value
 
 
-cdef str format_ip(const rt_addr *addr):
-    cdef char text[RT_ADDR_TEXT_MAX]
-    cdef size_t size = rt_addr_format_ip(addr, text)
-    return text[:size].decode("ascii")
-
-
-cdef bint parse_ip(str text, unsigned short port, rt_addr *out):
-    cdef bytes raw = text.encode("ascii", "replace")
-    return rt_addr_parse_ip(raw, len(raw), port, out)
-
-
 cdef str address_text(str what, object text):
     """A numeric address in its canonical form (RFC 5952), or a host name as it stands."""
     cdef rt_addr addr
     if not isinstance(text, str):
         raise TypeError(f"{what} must be a str, not {type(text).__name__}")
     if parse_ip(text, 0, &addr):
-        return format_ip(&addr)
+        return ip_text(&addr)
     if not HOST_NAME.fullmatch(text) or NUMERIC.fullmatch(text):
         raise ValueError(f"{what} is neither an IP address nor a host name: {text!r}")
     return text
@@ -249,10 +259,10 @@ cdef Candidate candidate_from_c(const rt_ice_candidate *candidate, str ufrag=Non
         1,
         "udp" if candidate.transport == RT_ICE_UDP else "tcp",
         candidate.priority,
-        format_ip(&candidate.address),
+        ip_text(&candidate.address),
         candidate.address.port,
         TYPES[<int>candidate.type],
-        related_address=format_ip(&candidate.related) if related else None,
+        related_address=ip_text(&candidate.related) if related else None,
         related_port=candidate.related.port if related else None,
         tcp_type=TCP_TYPES[<int>candidate.transport],
         ufrag=ufrag,
@@ -280,38 +290,11 @@ cdef enum:
     PACKET_SIZE = 1280
 
 
-cdef int check(rt_status status, str what) except -1:
-    """The one place where a status becomes an exception."""
-    if status == RT_OK:
-        return 0
-    text = f"{what}: {rt_status_text(status).decode()}"
-    if status == RT_NO_MEMORY:
-        raise MemoryError(text)
-    if status == RT_AGAIN:
-        raise BlockingIOError(text)
-    if status == RT_SYSTEM:
-        raise OSError(text)
-    if status == RT_UNEXPECTED:
-        raise ConnectionError(text)
-    raise ValueError(text)
-
-
-cdef rt_time to_time(object seconds, str what) except? -1:
-    cdef double value = seconds
-    if not isfinite(value) or not -4e9 < value < 4e9:
-        raise ValueError(f"{what} is out of range: {seconds!r}")
-    return llrint(value * 1e9)
-
-
 cdef rt_time to_span(object seconds, str what) except? -1:
     cdef rt_time span = to_time(seconds, what)
     if span <= 0:
         raise ValueError(f"{what} must be positive, not {seconds!r}")
     return span
-
-
-cdef object from_time(rt_time time):
-    return None if time == RT_NEVER else time / 1e9
 
 
 cdef int to_addr(object address, rt_addr *out) except -1:
@@ -329,12 +312,37 @@ cdef int to_addr(object address, rt_addr *out) except -1:
 
 cdef tuple from_addr(const rt_addr *addr):
     if addr.scope:
-        return format_ip(addr), addr.port, 0, addr.scope
-    return format_ip(addr), addr.port
+        return ip_text(addr), addr.port, 0, addr.scope
+    return ip_text(addr), addr.port
 
 
 cdef rt_span text_span(bytes text):
     return rt_span_of(<const char *>text, len(text))
+
+
+cdef dict tell_pair(const rt_ice_pair_stats *pair):
+    return {
+        "id": pair.id,
+        "local": pair.local,
+        "remote": pair.remote,
+        "state": PAIR_STATES[<int>pair.state],
+        "nominated": bool(pair.nominated),
+        "selected": bool(pair.selected),
+        "priority": pair.priority,
+        "packets_sent": pair.packets_sent,
+        "packets_received": pair.packets_received,
+        "bytes_sent": pair.bytes_sent,
+        "bytes_received": pair.bytes_received,
+        "requests_sent": pair.requests_sent,
+        "requests_received": pair.requests_received,
+        "responses_sent": pair.responses_sent,
+        "responses_received": pair.responses_received,
+        "consent_requests_sent": pair.consent_requests_sent,
+        "last_packet_sent": from_time(pair.last_packet_sent),
+        "last_packet_received": from_time(pair.last_packet_received),
+        "current_round_trip": from_time(pair.current_round_trip) if pair.current_round_trip else None,
+        "total_round_trip": from_time(pair.total_round_trip),
+    }
 
 
 cdef class Agent:
@@ -388,12 +396,6 @@ cdef class Agent:
 
     def __dealloc__(self):
         rt_ice_free(self.ice)
-
-    cdef rt_time due(self, object now) except? -1:
-        """`now` in nanoseconds; where it is the deadline, rounding does not bring it before the deadline."""
-        cdef rt_time at = to_time(now, "now")
-        cdef rt_time deadline = rt_ice_deadline(self.ice)
-        return deadline if at < deadline and deadline != RT_NEVER and now >= deadline / 1e9 else at
 
     @property
     def local_ufrag(self):
@@ -505,7 +507,7 @@ cdef class Agent:
         cdef uint8_t memory[PACKETS * PACKET_SIZE]
         cdef rt_packet packets[PACKETS]
         cdef rt_batch batch
-        cdef rt_time at = self.due(now)
+        cdef rt_time at = to_time(now, "now")
         cdef uint32_t i
         cdef list out = []
         rt_batch_init(&batch, rt_buffer_of(memory, sizeof(memory)), packets, PACKETS)
@@ -519,11 +521,11 @@ cdef class Agent:
     @property
     def deadline(self):
         """When `expire()` is due, on the clock of `now`; None when nothing is waited for."""
-        return from_time(rt_ice_deadline(self.ice))
+        return from_deadline(rt_ice_deadline(self.ice))
 
     def expire(self, now):
         """The deadline has come."""
-        rt_ice_expire(self.ice, self.due(now))
+        rt_ice_expire(self.ice, to_time(now, "now"))
 
     def events(self):
         """What happened since the last call, as (name, value).
@@ -603,30 +605,7 @@ cdef class Agent:
         cdef uint32_t i = 0
         cdef list out = []
         while rt_ice_pair(self.ice, i, &pair):
-            out.append(
-                {
-                    "id": pair.id,
-                    "local": pair.local,
-                    "remote": pair.remote,
-                    "state": PAIR_STATES[<int>pair.state],
-                    "nominated": bool(pair.nominated),
-                    "selected": bool(pair.selected),
-                    "priority": pair.priority,
-                    "packets_sent": pair.packets_sent,
-                    "packets_received": pair.packets_received,
-                    "bytes_sent": pair.bytes_sent,
-                    "bytes_received": pair.bytes_received,
-                    "requests_sent": pair.requests_sent,
-                    "requests_received": pair.requests_received,
-                    "responses_sent": pair.responses_sent,
-                    "responses_received": pair.responses_received,
-                    "consent_requests_sent": pair.consent_requests_sent,
-                    "last_packet_sent": from_time(pair.last_packet_sent),
-                    "last_packet_received": from_time(pair.last_packet_received),
-                    "current_round_trip": pair.current_round_trip / 1e9 if pair.current_round_trip else None,
-                    "total_round_trip": pair.total_round_trip / 1e9,
-                }
-            )
+            out.append(tell_pair(&pair))
             i += 1
         return out
 

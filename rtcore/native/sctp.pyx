@@ -9,73 +9,35 @@ from os import urandom
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.math cimport INFINITY, isfinite, nextafter
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
+from rtcore.native.base cimport (
+    RT_MESSAGE_UNORDERED,
+    RT_NEVER,
+    RT_NO_MEMORY,
+    RT_OK,
+    RT_RANDOM_SEED,
+    check,
+    from_deadline,
+    from_time,
+    rt_batch,
+    rt_batch_init,
+    rt_batch_reset,
+    rt_buffer,
+    rt_message,
+    rt_message_free,
+    rt_packet,
+    rt_random,
+    rt_random_init,
+    rt_reader,
+    rt_reader_of,
+    rt_span,
+    rt_status,
+    rt_time,
+    to_time,
+)
 
-cdef extern from "base/status.h":
-    ctypedef enum rt_status:
-        RT_OK
-        RT_AGAIN
-        RT_INVALID
-        RT_TOO_LARGE
-        RT_CLOSED
-        RT_UNEXPECTED
-        RT_NO_MEMORY
-
-    const char *rt_status_text(rt_status status)
-
-cdef extern from "base/time.h":
-    ctypedef int64_t rt_time
-    rt_time RT_NEVER
-
-cdef extern from "base/span.h":
-    ctypedef struct rt_span:
-        const uint8_t *data
-        size_t size
-
-    ctypedef struct rt_buffer:
-        uint8_t *data
-        size_t size
-
-    ctypedef struct rt_reader:
-        bint failed
-
-    rt_reader rt_reader_of(rt_span span)
-
-cdef extern from "base/random.h":
-    enum:
-        RT_RANDOM_SEED
-
-    ctypedef struct rt_random:
-        pass
-
-    void rt_random_init(rt_random *random, const uint8_t *seed)
-
-cdef extern from "base/batch.h":
-    ctypedef struct rt_packet:
-        uint8_t *data
-        uint32_t size
-
-    ctypedef struct rt_batch:
-        uint32_t count
-
-    void rt_batch_init(rt_batch *batch, rt_buffer memory, rt_packet *packets, uint32_t max)
-    void rt_batch_reset(rt_batch *batch)
-
-cdef extern from "base/message.h":
-    ctypedef struct rt_message:
-        uint32_t protocol
-        uint16_t stream
-        uint16_t flags
-        size_t size
-        uint8_t *data
-
-    enum:
-        RT_MESSAGE_UNORDERED
-
-    void rt_message_free(rt_message *message)
 
 cdef extern from "proto/sctp.h":
     enum:
@@ -323,31 +285,6 @@ cdef tuple PARAM_CHUNKS = (
 )
 
 
-cdef int check(rt_status status, str what) except -1:
-    """The one place where a status becomes an exception."""
-    if status == RT_OK:
-        return 0
-    text = f"{what}: {rt_status_text(status).decode('ascii')}"
-    if status == RT_AGAIN:
-        raise BlockingIOError(text)
-    if status == RT_INVALID or status == RT_TOO_LARGE:
-        raise ValueError(text)
-    if status == RT_NO_MEMORY:
-        raise MemoryError(text)
-    raise ConnectionError(text)
-
-
-cdef rt_time to_time(double seconds) except? -1:
-    """Seconds as nanoseconds, rounded."""
-    if not isfinite(seconds) or not -4e9 < seconds < 4e9:
-        raise ValueError(f"a time must be a number of seconds below 4e9, not {seconds}")
-    return <rt_time>(seconds * 1e9 + (0.5 if seconds >= 0 else -0.5))
-
-
-cdef double to_seconds(rt_time time):
-    return <double>time / 1e9
-
-
 cdef object take_span(rt_span span):
     return PyBytes_FromStringAndSize(<const char *>span.data, <Py_ssize_t>span.size)
 
@@ -551,12 +488,12 @@ cdef class Association:
         config.max_message_size = max_message_size
         config.zero_checksum = zero_checksum
         config.interleaving = interleaving
-        config.rto_initial = to_time(rto_initial)
-        config.rto_min = to_time(rto_min)
-        config.rto_max = to_time(rto_max)
-        config.heartbeat = RT_NEVER if heartbeat is None else to_time(heartbeat)
-        config.sack_delay = to_time(sack_delay)
-        config.cookie_life = to_time(cookie_life)
+        config.rto_initial = to_time(rto_initial, "rto_initial")
+        config.rto_min = to_time(rto_min, "rto_min")
+        config.rto_max = to_time(rto_max, "rto_max")
+        config.heartbeat = RT_NEVER if heartbeat is None else to_time(heartbeat, "heartbeat")
+        config.sack_delay = to_time(sack_delay, "sack_delay")
+        config.cookie_life = to_time(cookie_life, "cookie_life")
         config.max_retransmits = max_retransmits
         config.max_init_retransmits = max_init_retransmits
         memory.size = <size_t>BATCH * config.max_mtu
@@ -576,11 +513,11 @@ cdef class Association:
         Does nothing if the association has begun already: the peer may have been faster. ConnectionError if
         it has ended.
         """
-        check(rt_sctp_connect(self.sctp, to_time(now)), "connect")
+        check(rt_sctp_connect(self.sctp, to_time(now, "now")), "connect")
 
     def shutdown(self, double now):
         """Ends gracefully: after everything queued is acknowledged. ConnectionError if not established."""
-        check(rt_sctp_shutdown(self.sctp, to_time(now)), "shutdown")
+        check(rt_sctp_shutdown(self.sctp, to_time(now, "now")), "shutdown")
 
     def abort(self, double now, reason=b""):
         """Ends at once with ABORT; everything queued is dropped. `reason` travels for the peer's logs."""
@@ -588,7 +525,7 @@ cdef class Association:
         cdef rt_span span
         span.data = text
         span.size = len(text)
-        rt_sctp_abort(self.sctp, span, to_time(now))
+        rt_sctp_abort(self.sctp, span, to_time(now, "now"))
 
     def send(
         self, stream, data, double now, *, protocol=0, ordered=True, max_retransmits=None, lifetime=None
@@ -603,7 +540,7 @@ cdef class Association:
         cdef rt_sctp_send_info info
         cdef rt_status status
         cdef rt_span span
-        cdef rt_time time = to_time(now)
+        cdef rt_time time = to_time(now, "now")
         cdef Py_buffer view
         if not 0 <= stream <= 65535:
             raise ValueError(f"stream must be between 0 and 65535, not {stream}")
@@ -617,7 +554,7 @@ cdef class Association:
         info.stream = stream
         info.unordered = not ordered
         info.max_retransmits = -1 if max_retransmits is None else max_retransmits
-        info.lifetime = RT_NEVER if lifetime is None else to_time(lifetime)
+        info.lifetime = RT_NEVER if lifetime is None else to_time(lifetime, "lifetime")
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         span.data = <const uint8_t *>view.buf
         span.size = <size_t>view.len
@@ -654,11 +591,11 @@ cdef class Association:
         A peer that cannot do it gives `ResetFailed`. ConnectionError when the association has ended,
         ValueError for a stream that was not agreed.
         """
-        check(rt_sctp_reset_stream(self.sctp, stream, to_time(now)), "reset_stream")
+        check(rt_sctp_reset_stream(self.sctp, stream, to_time(now, "now")), "reset_stream")
 
     def release(self, size_t size, double now):
         """The application has consumed `size` bytes of messages taken by `events(release=False)`."""
-        rt_sctp_release(self.sctp, size, to_time(now))
+        rt_sctp_release(self.sctp, size, to_time(now, "now"))
 
     def receive(self, packet, double now):
         """One SCTP packet came in, any object with the buffer protocol.
@@ -667,7 +604,7 @@ cdef class Association:
         """
         cdef rt_status status
         cdef rt_span span
-        cdef rt_time time = to_time(now)
+        cdef rt_time time = to_time(now, "now")
         cdef Py_buffer view
         PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE)
         span.data = <const uint8_t *>view.buf
@@ -679,7 +616,7 @@ cdef class Association:
         return status == RT_OK
 
     def receive_batch(self, packets, double now):
-        """Packets that came in together: one acknowledgement for all. Returns how many were not dropped."""
+        """Packets that came in together, acknowledged together. Returns how many were not dropped."""
         cdef int taken = 0
         for packet in packets:
             taken += self.receive(packet, now)
@@ -687,7 +624,7 @@ cdef class Association:
 
     def transmit(self, double now):
         """All packets that are to be sent now, as a list of bytes; empty when there is nothing to send."""
-        cdef rt_time time = to_time(now)
+        cdef rt_time time = to_time(now, "now")
         cdef uint32_t i
         cdef const char *data
         cdef list out = []
@@ -702,17 +639,11 @@ cdef class Association:
     @property
     def deadline(self):
         """When `expire` is due, in seconds of the caller's clock; None: never."""
-        cdef rt_time time = rt_sctp_deadline(self.sctp)
-        if time == RT_NEVER:
-            return None
-        cdef double seconds = to_seconds(time)
-        if to_time(seconds) < time:  # rounded down: at that time nothing would be due yet
-            seconds = nextafter(seconds, INFINITY)
-        return seconds
+        return from_deadline(rt_sctp_deadline(self.sctp))
 
     def expire(self, double now):
         """The deadline has come. Too early is harmless. Call `transmit` afterwards."""
-        rt_sctp_expire(self.sctp, to_time(now))
+        rt_sctp_expire(self.sctp, to_time(now, "now"))
 
     def events(self, double now, *, release=True):
         """What has happened since the last call, as a list of `Event`, in order.
@@ -721,7 +652,7 @@ cdef class Association:
         further, until `release()` is called with their sizes: so a slow application slows the peer.
         """
         cdef rt_sctp_event event
-        cdef rt_time time = to_time(now)
+        cdef rt_time time = to_time(now, "now")
         cdef size_t size
         cdef list out = []
         while rt_sctp_event_next(self.sctp, &event):
@@ -786,8 +717,8 @@ cdef class Association:
             "bytes_in_flight": s.bytes_in_flight,
             "unsent": s.unsent,
             "mtu": s.mtu,
-            "smoothed_round_trip": to_seconds(s.smoothed_round_trip) if s.smoothed_round_trip else None,
-            "rto": to_seconds(s.rto),
+            "smoothed_round_trip": from_time(s.smoothed_round_trip) if s.smoothed_round_trip else None,
+            "rto": from_time(s.rto),
             "receive_buffered": s.receive_buffered,
             "zero_checksum_in": bool(s.zero_checksum_in),
             "zero_checksum_out": bool(s.zero_checksum_out),

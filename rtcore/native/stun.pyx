@@ -9,62 +9,32 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from rtcore.native.base cimport (
+    RT_HASH_MAX,
+    RT_MD5,
+    RT_OK,
+    RT_SHA1,
+    RT_SHA256,
+    RT_UNAUTHENTICATED,
+    ip_text,
+    parse_ip,
+    rt_addr,
+    rt_buffer,
+    rt_buffer_of,
+    rt_hash,
+    rt_hash_size,
+    rt_hmac,
+    rt_hmac_free,
+    rt_hmac_new,
+    rt_span,
+    rt_span_of,
+    rt_status,
+    rt_status_text,
+    rt_writer,
+)
+
 import enum
 import os
-
-
-cdef extern from "base/status.h":
-    ctypedef enum rt_status:
-        RT_OK
-        RT_MALFORMED
-        RT_UNAUTHENTICATED
-        RT_TOO_LARGE
-
-    const char *rt_status_text(rt_status status)
-
-
-cdef extern from "base/addr.h":
-    ctypedef struct rt_addr:
-        uint16_t port
-        uint8_t family
-
-    enum:
-        RT_ADDR_TEXT_MAX
-
-    size_t rt_addr_format_ip(const rt_addr *addr, char *out)
-    bint rt_addr_parse_ip(const char *text, size_t size, uint16_t port, rt_addr *out)
-
-
-cdef extern from "base/span.h":
-    ctypedef struct rt_span:
-        const uint8_t *data
-        size_t size
-
-    ctypedef struct rt_buffer:
-        pass
-
-    ctypedef struct rt_writer:
-        pass
-
-    rt_span rt_span_of(const void *data, size_t size)
-    rt_buffer rt_buffer_of(void *data, size_t size)
-
-
-cdef extern from "base/crypto.h":
-    ctypedef enum rt_hash:
-        RT_MD5
-        RT_SHA1
-        RT_SHA256
-
-    enum:
-        RT_HASH_MAX
-
-    ctypedef struct rt_hmac:
-        pass
-
-    size_t rt_hash_size(rt_hash hash)
-    rt_hmac *rt_hmac_new(rt_hash hash, rt_span key)
-    void rt_hmac_free(rt_hmac *hmac)
 
 
 cdef extern from "wire/stun.h":
@@ -170,20 +140,14 @@ cdef bytes copied(rt_span data):
 
 
 cdef tuple from_addr(const rt_addr *addr):
-    cdef char text[RT_ADDR_TEXT_MAX]
-    cdef size_t size
-    if addr.family == 0:
-        return None
-    size = rt_addr_format_ip(addr, text)
-    return text[:size].decode("ascii"), addr.port
+    return (ip_text(addr), addr.port) if addr.family else None
 
 
 cdef int to_addr(object address, rt_addr *out) except -1:
     host, port = address
-    cdef bytes text = host.encode("ascii", "replace")
     if not 0 <= port <= 65535:
         raise ValueError(f"a port is between 0 and 65535, not {port}")
-    if not rt_addr_parse_ip(text, len(text), port, out):
+    if not parse_ip(host, port, out):
         raise ValueError(f"not an IP address: {host!r}")
     return 0
 

@@ -13,25 +13,51 @@ from libc.errno cimport EADDRNOTAVAIL, errno
 from libc.math cimport isfinite
 from libc.string cimport memcpy, memset, strlen
 
-from rtcore.native.dtls cimport (
+from rtcore.native.base cimport (
     RT_AGAIN,
-    RT_DTLS_CLIENT,
-    RT_DTLS_OVERHEAD,
-    RT_DTLS_SERVER,
     RT_OK,
     RT_SYSTEM,
     RT_UNEXPECTED,
     RT_UNSUPPORTED,
+    ip_text,
+    rt_addr_is_any,
+    rt_buffer_of,
+    rt_message_free,
+    rt_span_of,
+)
+from rtcore.native.dtls cimport (
+    RT_DTLS_CLIENT,
+    RT_DTLS_OVERHEAD,
+    RT_DTLS_SERVER,
     Certificate,
     hash_of,
-    rt_buffer_of,
     rt_certificate_der,
     rt_dtls_export,
     rt_dtls_remote_der,
-    rt_span_of,
 )
-from rtcore.native.ice cimport Candidate, candidate_from_c, candidate_to_c
-from rtcore.native.worker_loop cimport Endpoint, Tenant, Worker, check, ip_text, number, to_addr, to_range
+from rtcore.native.ice cimport (
+    RT_ICE_EVENT_CANDIDATE,
+    RT_ICE_EVENT_GATHERING,
+    RT_ICE_EVENT_ROLE,
+    RT_ICE_EVENT_SELECTED,
+    RT_ICE_EVENT_STATE,
+    Candidate,
+    candidate_from_c,
+    candidate_to_c,
+    rt_ice_add_remote,
+    rt_ice_add_server,
+    rt_ice_candidate,
+    rt_ice_controlling,
+    rt_ice_end_of_local,
+    rt_ice_end_of_remote,
+    rt_ice_local_pwd,
+    rt_ice_local_ufrag,
+    rt_ice_restart,
+    rt_ice_set_controlling,
+    rt_ice_set_remote_credentials,
+    rt_ice_set_remote_lite,
+)
+from rtcore.native.worker_loop cimport Endpoint, Tenant, Worker, check, number, to_addr, to_range
 from rtcore.native.worker_statistics cimport Snapshot, free_snapshot, take_snapshot, tell_snapshot
 
 import os

@@ -4,8 +4,7 @@
 cimport cython
 from libc.stdint cimport uint32_t, uint64_t
 
-from rtcore.native.dtls cimport rt_status
-from rtcore.native.ice cimport rt_addr
+from rtcore.native.base cimport rt_addr, rt_status
 from rtcore.native.worker cimport rt_worker, rt_worker_event
 
 
@@ -52,9 +51,8 @@ cdef class Endpoint:
     cdef bint is_closed
 
 
-# The one place where a status becomes an exception.
+# As rtcore.native.base's, and what the system said in `errno`.
 cdef int check(rt_status status, str what) except -1
 cdef unsigned int number(object value, unsigned int least, unsigned int most, str what) except? 0xFFFFFFFF
 cdef rt_addr to_addr(object host, object port, str what) except *
-cdef str ip_text(const rt_addr *addr)
 cdef tuple to_range(object port_range)

@@ -13,18 +13,8 @@ from libc.errno cimport errno
 from libc.stdint cimport uint16_t
 from libc.stdlib cimport free, malloc
 
-from rtcore.native.dtls cimport (
-    RT_AGAIN,
-    RT_CLOSED,
-    RT_NEVER,
-    RT_NO_MEMORY,
-    RT_OK,
-    RT_SYSTEM,
-    RT_UNEXPECTED,
-    rt_status_text,
-    rt_time,
-)
-from rtcore.native.ice cimport RT_ADDR_TEXT_MAX, rt_addr_format_ip, rt_addr_parse_ip
+from rtcore.native cimport base
+from rtcore.native.base cimport RT_NEVER, RT_SYSTEM, RT_UNEXPECTED, ip_text, parse_ip, rt_time
 from rtcore.native.worker cimport (
     rt_worker_bind,
     rt_worker_config,
@@ -67,19 +57,9 @@ cdef object live_workers = weakref.WeakSet()
 
 
 cdef int check(rt_status status, str what) except -1:
-    """The one place where a status becomes an exception."""
-    if status == RT_OK:
-        return 0
     if status == RT_SYSTEM:
         raise OSError(errno, f"{what}: {os.strerror(errno)}")
-    text = f"{what}: {rt_status_text(status).decode()}"
-    if status == RT_NO_MEMORY:
-        raise MemoryError(text)
-    if status == RT_AGAIN:
-        raise BlockingIOError(text)
-    if status == RT_CLOSED or status == RT_UNEXPECTED:
-        raise ConnectionError(text)
-    raise ValueError(text)
+    return base.check(status, what)
 
 
 cdef unsigned int number(object value, unsigned int least, unsigned int most, str what) except? 0xFFFFFFFF:
@@ -92,16 +72,9 @@ cdef rt_addr to_addr(object host, object port, str what) except *:
     cdef rt_addr addr
     if not isinstance(host, str):
         raise TypeError(f"{what} must be a numeric address as str, not {type(host).__name__}")
-    cdef bytes text = host.encode("ascii", "replace")
-    if not rt_addr_parse_ip(text, len(text), <uint16_t>number(port, 0, 65535, "port"), &addr):
+    if not parse_ip(host, <uint16_t>number(port, 0, 65535, "port"), &addr):
         raise ValueError(f"{what} must be a numeric IPv4 or IPv6 address, not {host!r}")
     return addr
-
-
-cdef str ip_text(const rt_addr *addr):
-    cdef char text[RT_ADDR_TEXT_MAX]
-    cdef size_t size = rt_addr_format_ip(addr, text)
-    return text[:size].decode("ascii")
 
 
 cdef tuple to_range(object port_range):

@@ -2,11 +2,9 @@
 """C side of rtcore.native.worker_statistics, for rtcore.native.worker."""
 
 from rtcore.native.dtls cimport rt_dtls_stats
-from rtcore.native.ice cimport rt_ice_candidate
+from rtcore.native.ice cimport rt_ice_candidate, rt_ice_pair_stats, rt_ice_stats
 from rtcore.native.worker cimport (
     rt_channels_stats,
-    rt_ice_pair_stats,
-    rt_ice_stats,
     rt_peer,
     rt_peer_stats,
     rt_sctp_stats,

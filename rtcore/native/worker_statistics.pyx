@@ -4,18 +4,18 @@
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset, strncpy
 
+from rtcore.native.base cimport from_time
 from rtcore.native.dtls cimport (
-    RT_NEVER,
+    rt_dtls,
     rt_dtls_cipher,
     rt_dtls_get_state,
     rt_dtls_get_stats,
     rt_dtls_group,
     rt_dtls_srtp_profile,
-    rt_time,
 )
-from rtcore.native.ice cimport candidate_from_c
-from rtcore.native.worker cimport (
-    rt_channels_get_stats,
+from rtcore.native.ice cimport (
+    candidate_from_c,
+    rt_ice,
     rt_ice_controlling,
     rt_ice_get_gathering,
     rt_ice_get_state,
@@ -23,22 +23,25 @@ from rtcore.native.worker cimport (
     rt_ice_local,
     rt_ice_pair,
     rt_ice_remote,
+    tell_pair,
+)
+from rtcore.native.worker cimport (
+    rt_channels,
+    rt_channels_get_stats,
     rt_peer_channels,
     rt_peer_dtls,
     rt_peer_get_stats,
     rt_peer_ice,
     rt_peer_sctp,
+    rt_sctp,
     rt_sctp_get_state,
     rt_sctp_get_stats,
     rt_sctp_streams_in,
     rt_sctp_streams_out,
 )
 
-from rtcore.native.worker cimport rt_channels, rt_dtls, rt_ice, rt_sctp
-
 cdef tuple ICE_STATES = ("new", "checking", "connected", "completed", "disconnected", "failed", "closed")
 cdef tuple GATHERING_STATES = ("new", "gathering", "complete")
-cdef tuple PAIR_STATES = ("frozen", "waiting", "in-progress", "succeeded", "failed")
 cdef tuple DTLS_STATES = ("new", "connecting", "connected", "closed", "failed")
 cdef tuple SCTP_STATES = (
     "closed", "cookie-wait", "cookie-echoed", "established",
@@ -96,35 +99,6 @@ cdef void free_snapshot(Snapshot *snapshot) noexcept:
     free(snapshot.pairs)
 
 
-cdef object seconds(rt_time time):
-    return None if time == RT_NEVER else time / 1e9
-
-
-cdef dict tell_pair(const rt_ice_pair_stats *pair):
-    return {
-        "id": pair.id,
-        "local": pair.local,
-        "remote": pair.remote,
-        "state": PAIR_STATES[pair.state],
-        "nominated": pair.nominated,
-        "selected": pair.selected,
-        "priority": pair.priority,
-        "packets_sent": pair.packets_sent,
-        "packets_received": pair.packets_received,
-        "bytes_sent": pair.bytes_sent,
-        "bytes_received": pair.bytes_received,
-        "requests_sent": pair.requests_sent,
-        "requests_received": pair.requests_received,
-        "responses_sent": pair.responses_sent,
-        "responses_received": pair.responses_received,
-        "consent_requests_sent": pair.consent_requests_sent,
-        "last_packet_sent": seconds(pair.last_packet_sent),
-        "last_packet_received": seconds(pair.last_packet_received),
-        "current_round_trip": pair.current_round_trip / 1e9 if pair.current_round_trip else None,
-        "total_round_trip": pair.total_round_trip / 1e9,
-    }
-
-
 cdef dict tell_dtls(const Snapshot *snapshot):
     cdef const rt_dtls_stats *dtls = &snapshot.dtls
     return {
@@ -177,7 +151,7 @@ cdef dict tell_sctp(const Snapshot *snapshot):
         "unsent": sctp.unsent,
         "mtu": sctp.mtu,
         "smoothed_round_trip": sctp.smoothed_round_trip / 1e9 if sctp.smoothed_round_trip else None,
-        "rto": seconds(sctp.rto),
+        "rto": from_time(sctp.rto),
         "receive_buffered": sctp.receive_buffered,
         "zero_checksum_in": sctp.zero_checksum_in,
         "zero_checksum_out": sctp.zero_checksum_out,
