@@ -1,21 +1,23 @@
 """`rtcore.native.sctp` alone against usrsctp: each UDP datagram on 127.0.0.1 is one SCTP packet."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
-from rtcore.native.sctp import Association
 
 from benchmarks.peers.install import USRSCTP
 from benchmarks.peers.process import Watched
+from rtcore.native import sctp
 
 STRING, BINARY = 51, 53  # payload protocol identifiers (RFC 8831 section 8)
+Kind = TypeVar("Kind", bound=sctp.Event)
 FNV_START, FNV_PRIME = 0xCBF29CE484222325, 0x100000001B3
 
 
@@ -36,19 +38,16 @@ class Here(Watched):
     def __init__(self, socket_: socket.socket, **options: Any) -> None:
         super().__init__()
         self.socket = socket_
-        self.sctp = Association(zero_checksum=False, **options)
-        self.events: list[Any] = []
+        self.sctp = sctp.Association(zero_checksum=False, **options)
+        self.events: list[sctp.Event] = []
         self.timer: asyncio.TimerHandle | None = None
         self.loop = asyncio.get_running_loop()
         self.loop.add_reader(socket_, self.readable)
 
     def readable(self) -> None:
-        while True:
-            try:
-                packet = self.socket.recv(65536)
-            except (BlockingIOError, ConnectionRefusedError):
-                break
-            self.sctp.receive(packet, time.monotonic())
+        with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+            while packet := self.socket.recv(65536):
+                assert self.sctp.receive(packet, time.monotonic()), sctp.parse_packet(packet)
         self.drain()
 
     def drain(self) -> None:
@@ -56,14 +55,9 @@ class Here(Watched):
         now = time.monotonic()
         while packets := self.sctp.transmit(now):
             for packet in packets:
-                try:
+                with contextlib.suppress(BlockingIOError, ConnectionRefusedError):  # lost, as packets are
                     self.socket.send(packet)
-                except (BlockingIOError, ConnectionRefusedError):
-                    continue  # lost, as packets are
-        for event in self.sctp.events():
-            self.events.append(event)
-            if event.type == "message":
-                self.sctp.release(len(event.data), now)
+        self.events += self.sctp.events(now)
         self.changed()
         if self.timer is not None:
             self.timer.cancel()
@@ -75,19 +69,20 @@ class Here(Watched):
         self.sctp.expire(time.monotonic())
         self.drain()
 
-    def send(self, stream: int, data: bytes, **options: Any) -> bool:
-        taken = self.sctp.send(stream, BINARY, data, time.monotonic(), **options)
-        self.drain()
-        return bool(taken)
-
-    async def send_all(self, stream: int, messages: Iterable[bytes]) -> None:
+    async def send(self, stream: int, messages: Iterable[bytes]) -> None:
+        """All of them, as fast as the send buffer allows."""
         for message in messages:
-            while not self.send(stream, message):
-                told = len(self.events)
-                await self.until(lambda: len(self.events) > told)  # noqa: B023
+            while True:
+                try:
+                    self.sctp.send(stream, message, time.monotonic(), protocol=BINARY)
+                    break
+                except BlockingIOError:
+                    told = len(self.of(sctp.SendRoom))
+                    await self.until(lambda: len(self.of(sctp.SendRoom)) > told)  # noqa: B023
+            self.drain()
 
-    def of(self, type: str) -> list[Any]:
-        return [event for event in self.events if event.type == type]
+    def of(self, type_: type[Kind]) -> list[Kind]:
+        return [event for event in self.events if isinstance(event, type_)]
 
     def close(self) -> None:
         if self.timer is not None:
@@ -152,7 +147,7 @@ async def pair(*, active: str, interleaving: bool) -> AsyncIterator[tuple[Here, 
         if active == "here":
             here.sctp.connect(time.monotonic())
             here.drain()
-        await here.until(lambda: here.of("connected"))
+        await here.until(lambda: here.of(sctp.Connected))
         await there.until(lambda: there.of("connected"))
         yield here, there
     finally:
@@ -177,7 +172,7 @@ async def test_messages(active: str, interleaving: bool) -> None:
         for size in (1, 100, 1163, 5000, 262144):
             messages = pattern(size, 3)
             taken = len(there.of("message"))
-            await here.send_all(7, messages)
+            await here.send(7, messages)
             await there.until(lambda: len(there.of("message")) == taken + 3)  # noqa: B023
             seen = there.of("message")[taken:]
             assert [m["hash"] for m in seen] == [hash_of([m]) for m in messages]
@@ -185,10 +180,10 @@ async def test_messages(active: str, interleaving: bool) -> None:
                 (7, BINARY, size, False)
             }
 
-            given = len(here.of("message"))
+            given = len(here.of(sctp.Message))
             there.tell(f"send 9 {STRING} u n 0 {size} 3")
-            await here.until(lambda: len(here.of("message")) == given + 3)  # noqa: B023
-            events = here.of("message")[given:]
+            await here.until(lambda: len(here.of(sctp.Message)) == given + 3)  # noqa: B023
+            events = here.of(sctp.Message)[given:]
             assert sorted(event.data for event in events) == sorted(messages)
             assert {(event.stream, event.protocol) for event in events} == {(9, STRING)}
 
@@ -201,9 +196,9 @@ async def test_loss(active: str, interleaving: bool) -> None:
         there.tell("lose 5")
         messages = pattern(20000, 100)
         there.tell("echo on")
-        await here.send_all(1, messages)
-        await here.until(lambda: len(here.of("message")) == len(messages), 40)
-        assert [event.data for event in here.of("message")] == messages
+        await here.send(1, messages)
+        await here.until(lambda: len(here.of(sctp.Message)) == len(messages), 40)
+        assert [event.data for event in here.of(sctp.Message)] == messages
 
 
 @both_forms
@@ -215,8 +210,8 @@ async def test_partial_reliability(interleaving: bool) -> None:
         await there.until(lambda: there.of("sent"))
         there.tell("lose 0")
         there.tell(f"send 1 {STRING} o n 0 10 1")
-        await here.until(lambda: any(event.protocol == STRING for event in here.of("message")), 30)
-        binary = [event.data for event in here.of("message") if event.protocol == BINARY]
+        await here.until(lambda: any(event.protocol == STRING for event in here.of(sctp.Message)), 30)
+        binary = [event.data for event in here.of(sctp.Message) if event.protocol == BINARY]
         possible = pattern(3000, 100)
         assert 0 < len(binary) < 100
         assert all(message in possible for message in binary)
@@ -227,21 +222,21 @@ async def test_partial_reliability(interleaving: bool) -> None:
 @both_roles
 async def test_reset(active: str) -> None:
     async with pair(active=active, interleaving=False) as (here, there):
-        await here.send_all(3, pattern(1000, 5))
+        await here.send(3, pattern(1000, 5))
         here.sctp.reset_stream(3, time.monotonic())
         here.drain()
-        await here.until(lambda: here.of("reset_out"))
+        await here.until(lambda: here.of(sctp.ResetOut))
         await there.until(lambda: any(event["direction"] == "in" for event in there.of("reset")))
         assert len(there.of("message")) == 5  # all before the reset
-        assert here.of("reset_out")[0].stream == 3
+        assert here.of(sctp.ResetOut)[0].stream == 3
 
         there.tell(f"send 3 {BINARY} o n 0 1000 5")
         there.tell("reset 3")
-        await here.until(lambda: here.of("reset_in"))
-        assert here.of("reset_in")[0].stream == 3
-        assert [event.data for event in here.of("message")] == pattern(1000, 5)
+        await here.until(lambda: here.of(sctp.ResetIn))
+        assert here.of(sctp.ResetIn)[0].stream == 3
+        assert [event.data for event in here.of(sctp.Message)] == pattern(1000, 5)
 
-        await here.send_all(3, pattern(10, 1))  # the stream begins anew
+        await here.send(3, pattern(10, 1))  # the stream begins anew
         await there.until(lambda: len(there.of("message")) == 6)
         assert there.of("message")[-1]["hash"] == hash_of(pattern(10, 1))
 
@@ -252,14 +247,14 @@ async def test_shutdown(active: str, by: str) -> None:
     """Whoever ends it, everything sent before arrives."""
     async with pair(active=active, interleaving=False) as (here, there):
         messages = pattern(5000, 20)
-        await here.send_all(2, messages)
+        await here.send(2, messages)
         if by == "here":
             here.sctp.shutdown(time.monotonic())
             here.drain()
         else:
             await there.until(lambda: len(there.of("message")) == 20)
             there.tell("shutdown")
-        await here.until(lambda: here.of("closed"))
+        await here.until(lambda: here.of(sctp.Closed))
         await there.until(lambda: there.of("closed"))
         assert [m["hash"] for m in there.of("message")] == [hash_of([m]) for m in messages]
         assert not there.of("closed")[0]["lost"]
@@ -270,6 +265,6 @@ async def test_bulk() -> None:
         there.tell("echo on")
         message = struct.pack("<I", 0) + bytes(65532)
         messages = [struct.pack("<I", i) + message[4:] for i in range(300)]
-        await here.send_all(0, messages)
-        await here.until(lambda: len(here.of("message")) == len(messages), 30)
-        assert [event.data for event in here.of("message")] == messages
+        await here.send(0, messages)
+        await here.until(lambda: len(here.of(sctp.Message)) == len(messages), 30)
+        assert [event.data for event in here.of(sctp.Message)] == messages
