@@ -51,7 +51,7 @@ async def test_too_large_is_refused_here(opened: Open) -> None:
         ours, theirs = await session.connect()
         for limit in re.findall(r"^a=max-message-size:(\d+)", session.pc.remote_description.sdp, re.M):
             if int(limit) < 1 << 24:
-                with pytest.raises(ValueError, match=limit):
+                with pytest.raises(ValueError, match="too large"):
                     await ours.send(bytes(int(limit) + 1))
         await ours.send("still open")
         await theirs.until(lambda: theirs.messages)
