@@ -5,9 +5,8 @@ Only 127.0.0.1 goes through, whatever other addresses the machine has: every pat
 
 import asyncio
 
-from rtcore.connection import CandidateEvent
-
 import rtcore
+from rtcore.connection import CandidateEvent
 
 from .process import RemoteConnection
 
