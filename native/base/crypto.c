@@ -1,9 +1,10 @@
 #include "base/crypto.h"
 
 #include <assert.h>
-#include <limits.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 
@@ -97,12 +98,17 @@ rt_status rt_hmac_sign(rt_hmac *hmac, const rt_span *parts, size_t count, uint8_
     return ok ? RT_OK : RT_SYSTEM;
 }
 
+/* OpenSSL's mode for records of TLS: one parameter and one call each, where nonce, associated data, text, end and
+ * tag would be five, of which three look parameters up by name. That halves the time of a short record, and takes
+ * a fifth off one that fills a packet. The parameter is made once; it points to `aad`. */
 struct rt_gcm {
     EVP_CIPHER_CTX *context;
+    OSSL_PARAM parameters[2];
+    uint8_t aad[EVP_AEAD_TLS1_AAD_LEN];
     bool encrypt;
 };
 
-rt_gcm *rt_gcm_new(rt_span key, bool encrypt)
+static rt_gcm *new_gcm(rt_span key, bool encrypt)
 {
     assert(key.size == 16 || key.size == 32);
     rt_gcm *gcm = calloc(1, sizeof *gcm);
@@ -114,8 +120,34 @@ rt_gcm *rt_gcm_new(rt_span key, bool encrypt)
         rt_gcm_free(gcm);
         return NULL;
     }
+    gcm->parameters[0] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TLS1_AAD, gcm->aad, sizeof gcm->aad);
+    gcm->parameters[1] = OSSL_PARAM_construct_end();
     gcm->encrypt = encrypt;
     return gcm;
+}
+
+/* The fixed part of the nonce; a size of -1 stands for all of it. */
+static rt_gcm *fix_nonce(rt_gcm *gcm, uint8_t *nonce, int size)
+{
+    if (!gcm || EVP_CIPHER_CTX_ctrl(gcm->context, EVP_CTRL_AEAD_SET_IV_FIXED, size, nonce) == 1)
+        return gcm;
+    rt_gcm_free(gcm);
+    return NULL;
+}
+
+rt_gcm *rt_gcm_sealer_new(rt_span key, const uint8_t salt[RT_GCM_SALT], uint64_t first_number)
+{
+    uint8_t nonce[RT_GCM_SALT + RT_GCM_NUMBER];
+    memcpy(nonce, salt, RT_GCM_SALT);
+    rt_store64(nonce + RT_GCM_SALT, first_number);
+    return fix_nonce(new_gcm(key, true), nonce, -1);
+}
+
+rt_gcm *rt_gcm_opener_new(rt_span key, const uint8_t salt[RT_GCM_SALT])
+{
+    uint8_t nonce[RT_GCM_SALT];
+    memcpy(nonce, salt, RT_GCM_SALT);
+    return fix_nonce(new_gcm(key, false), nonce, RT_GCM_SALT);
 }
 
 void rt_gcm_free(rt_gcm *gcm)
@@ -126,39 +158,35 @@ void rt_gcm_free(rt_gcm *gcm)
     free(gcm);
 }
 
-/* The nonce and the associated data, before the text. */
-static bool start_message(rt_gcm *gcm, const uint8_t nonce[RT_GCM_NONCE], rt_span aad)
+/* `length` is that of the record, from which OpenSSL works out what the tag covers. */
+static bool start_record(rt_gcm *gcm, const uint8_t head[RT_GCM_HEAD], size_t length)
 {
-    int done;
-    return EVP_CipherInit_ex(gcm->context, NULL, NULL, NULL, nonce, -1) == 1 &&
-           (aad.size == 0 || EVP_CipherUpdate(gcm->context, NULL, &done, aad.data, (int)aad.size) == 1);
+    memcpy(gcm->aad, head, RT_GCM_HEAD);
+    rt_store16(gcm->aad + RT_GCM_HEAD, (uint16_t)length);
+    return EVP_CIPHER_CTX_set_params(gcm->context, gcm->parameters) == 1;
 }
 
-rt_status rt_gcm_seal(rt_gcm *gcm, const uint8_t nonce[RT_GCM_NONCE], rt_span aad, uint8_t *text, size_t size)
+rt_status rt_gcm_seal(rt_gcm *gcm, const uint8_t head[RT_GCM_HEAD], uint8_t *record, size_t size)
 {
     assert(gcm->encrypt);
-    if (size > INT_MAX || aad.size > INT_MAX)
+    size_t all = RT_GCM_NUMBER + size + RT_GCM_TAG;
+    if (all > UINT16_MAX)
         return RT_TOO_LARGE;
-    int done;
-    bool ok = start_message(gcm, nonce, aad) &&
-              (size == 0 || EVP_EncryptUpdate(gcm->context, text, &done, text, (int)size) == 1) &&
-              EVP_EncryptFinal_ex(gcm->context, text + size, &done) == 1 &&
-              EVP_CIPHER_CTX_ctrl(gcm->context, EVP_CTRL_AEAD_GET_TAG, RT_GCM_TAG, text + size) == 1;
+    bool ok = start_record(gcm, head, RT_GCM_NUMBER + size) &&
+              EVP_Cipher(gcm->context, record, record, (unsigned)all) == (int)all;
     return ok ? RT_OK : RT_SYSTEM;
 }
 
-rt_status rt_gcm_open(rt_gcm *gcm, const uint8_t nonce[RT_GCM_NONCE], rt_span aad, uint8_t *text, size_t size)
+rt_status rt_gcm_open(rt_gcm *gcm, const uint8_t head[RT_GCM_HEAD], uint8_t *record, size_t size)
 {
     assert(!gcm->encrypt);
-    if (size > INT_MAX || aad.size > INT_MAX)
+    size_t all = RT_GCM_NUMBER + size + RT_GCM_TAG;
+    if (all > UINT16_MAX)
         return RT_TOO_LARGE;
-    int done;
-    bool ok = start_message(gcm, nonce, aad) &&
-              (size == 0 || EVP_DecryptUpdate(gcm->context, text, &done, text, (int)size) == 1) &&
-              EVP_CIPHER_CTX_ctrl(gcm->context, EVP_CTRL_AEAD_SET_TAG, RT_GCM_TAG, text + size) == 1;
-    if (!ok)
+    if (!start_record(gcm, head, all))
         return RT_SYSTEM;
-    return EVP_DecryptFinal_ex(gcm->context, text + size, &done) == 1 ? RT_OK : RT_UNAUTHENTICATED;
+    /* Negative: the tag is wrong. Else a size, of the record or of its text; that depends on the version. */
+    return EVP_Cipher(gcm->context, record, record, (unsigned)all) >= 0 ? RT_OK : RT_UNAUTHENTICATED;
 }
 
 bool rt_equal_secret(const void *a, const void *b, size_t size)

@@ -26,18 +26,30 @@ void rt_hmac_free(rt_hmac *hmac);
 /* MAC over the parts one after the other; writes rt_hash_size() bytes. */
 rt_status rt_hmac_sign(rt_hmac *hmac, const rt_span *parts, size_t count, uint8_t out[RT_HASH_MAX]);
 
-/* AES-GCM with a 12-byte nonce and a 16-byte tag, in place. The key is 16 or 32 bytes. */
+/* AES-GCM for records of (D)TLS 1.2 (RFC 5288), in place. The key is 16 or 32 bytes.
+ *
+ *    0              8
+ *   +--------------+---------------------- ... ----+------------+
+ *   | number (64)  |           text (size)         | tag (128)  |
+ *   +--------------+---------------------- ... ----+------------+
+ *
+ * The nonce is `salt` and the number, which a sealer writes itself and counts up: none is used twice. `head` is
+ * what the tag covers beside the text (RFC 5246 section 6.2.3.3) up to the size, which is put behind it.
+ */
 typedef struct rt_gcm rt_gcm;
 
-#define RT_GCM_NONCE 12
+#define RT_GCM_SALT 4
+#define RT_GCM_NUMBER 8
 #define RT_GCM_TAG 16
+#define RT_GCM_HEAD 11 /* sequence number, type, version */
 
-rt_gcm *rt_gcm_new(rt_span key, bool encrypt);
+rt_gcm *rt_gcm_sealer_new(rt_span key, const uint8_t salt[RT_GCM_SALT], uint64_t first_number);
+rt_gcm *rt_gcm_opener_new(rt_span key, const uint8_t salt[RT_GCM_SALT]);
 void rt_gcm_free(rt_gcm *gcm);
-/* The tag goes behind the text: `text` must have RT_GCM_TAG bytes of room after `size`. */
-rt_status rt_gcm_seal(rt_gcm *gcm, const uint8_t nonce[RT_GCM_NONCE], rt_span aad, uint8_t *text, size_t size);
-/* `size` counts the text without its tag. RT_UNAUTHENTICATED leaves the text undefined. */
-rt_status rt_gcm_open(rt_gcm *gcm, const uint8_t nonce[RT_GCM_NONCE], rt_span aad, uint8_t *text, size_t size);
+/* The text stands behind the room for the number, and before that for the tag. */
+rt_status rt_gcm_seal(rt_gcm *gcm, const uint8_t head[RT_GCM_HEAD], uint8_t *record, size_t size);
+/* `size` is that of the text alone. RT_UNAUTHENTICATED leaves the text undefined. */
+rt_status rt_gcm_open(rt_gcm *gcm, const uint8_t head[RT_GCM_HEAD], uint8_t *record, size_t size);
 
 /* Compares in constant time. */
 bool rt_equal_secret(const void *a, const void *b, size_t size);

@@ -41,7 +41,7 @@ enum { HANDSHAKE_CLIENT_HELLO = 1, HANDSHAKE_FINISHED = 20 };
  *   +-------+-----------+-----------+-----------------------+-----------+---------------+---------+-----+
  */
 #define RECORD_HEADER 13
-#define RECORD_NONCE 8
+#define RECORD_NONCE RT_GCM_NUMBER
 #define RECORD_SEALED (RECORD_NONCE + RT_GCM_TAG) /* what encryption adds */
 #define RECORD_MAX 16384                          /* plaintext, RFC 5246 section 6.2.1 */
 #define SEQUENCE_MAX ((UINT64_C(1) << 48) - 1)
@@ -101,7 +101,6 @@ struct rt_dtls {
 
     /* Records */
     rt_gcm *sealer, *opener;
-    uint8_t seal_salt[4], open_salt[4];
     uint64_t sequence[2]; /* next record number per epoch */
     rt_dtls_window window;
     uint8_t *at, *end; /* application records of the last datagram not read yet */

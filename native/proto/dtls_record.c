@@ -36,10 +36,10 @@ rt_status rt_dtls_derive_keys(rt_dtls *dtls, size_t key_size)
         bool client = dtls->config.role == RT_DTLS_CLIENT;
         const uint8_t *client_key = block, *server_key = block + key_size;
         const uint8_t *client_salt = block + 2 * key_size, *server_salt = client_salt + 4;
-        dtls->sealer = rt_gcm_new(rt_span_of(client ? client_key : server_key, key_size), true);
-        dtls->opener = rt_gcm_new(rt_span_of(client ? server_key : client_key, key_size), false);
-        memcpy(dtls->seal_salt, client ? client_salt : server_salt, 4);
-        memcpy(dtls->open_salt, client ? server_salt : client_salt, 4);
+        rt_span ours = rt_span_of(client ? client_key : server_key, key_size);
+        rt_span theirs = rt_span_of(client ? server_key : client_key, key_size);
+        dtls->sealer = rt_gcm_sealer_new(ours, client ? client_salt : server_salt, UINT64_C(1) << 48);
+        dtls->opener = rt_gcm_opener_new(theirs, client ? server_salt : client_salt);
         if (!dtls->sealer || !dtls->opener)
             status = RT_NO_MEMORY;
     }
@@ -47,19 +47,16 @@ rt_status rt_dtls_derive_keys(rt_dtls *dtls, size_t key_size)
     return status;
 }
 
-/* RFC 5246 section 6.2.3.3: what a tag covers beside the text, with its plain size. */
-#define AAD_SIZE 13
-
-static void write_aad(uint8_t aad[AAD_SIZE], const uint8_t *record, size_t size)
+/* RFC 5246 section 6.2.3.3: what a tag covers of the header, in the order of TLS. */
+static void write_head(uint8_t head[RT_GCM_HEAD], const uint8_t *record)
 {
-    memcpy(aad, record + 3, 8);
-    aad[8] = record[0];
-    memcpy(aad + 9, record + 1, 2);
-    rt_store16(aad + 11, (uint16_t)size);
+    memcpy(head, record + 3, 8);
+    head[8] = record[0];
+    memcpy(head + 9, record + 1, 2);
 }
 
-/* The explicit nonce is the epoch and sequence number, as RFC 5288 section 3 suggests: it never repeats
- * under a key, for the Finished messages and alerts are counted here too. */
+/* The explicit nonce counts from epoch 1, sequence number 0, and with the records, so it is the record's number,
+ * as RFC 5288 section 3 suggests: the Finished messages and alerts are sealed here too. */
 rt_status rt_dtls_record_seal(rt_dtls *dtls, uint8_t *record, uint8_t type, uint16_t version, unsigned epoch,
                               size_t size)
 {
@@ -73,12 +70,9 @@ rt_status rt_dtls_record_seal(rt_dtls *dtls, uint8_t *record, uint8_t type, uint
     rt_store16(record + 11, (uint16_t)(epoch ? size + RECORD_SEALED : size));
     if (!epoch)
         return RT_OK;
-    uint8_t nonce[RT_GCM_NONCE], aad[AAD_SIZE];
-    memcpy(record + RECORD_HEADER, record + 3, RECORD_NONCE);
-    memcpy(nonce, dtls->seal_salt, 4);
-    memcpy(nonce + 4, record + 3, RECORD_NONCE);
-    write_aad(aad, record, size);
-    return rt_gcm_seal(dtls->sealer, nonce, rt_span_of(aad, AAD_SIZE), record + RT_DTLS_HEADROOM, size);
+    uint8_t head[RT_GCM_HEAD];
+    write_head(head, record);
+    return rt_gcm_seal(dtls->sealer, head, record + RECORD_HEADER, size);
 }
 
 rt_status rt_dtls_record_open(rt_dtls *dtls, uint8_t *record, size_t size)
@@ -92,12 +86,9 @@ rt_status rt_dtls_record_open(rt_dtls *dtls, uint8_t *record, size_t size)
         dtls->stats.replayed++;
         return RT_REPLAYED;
     }
-    uint8_t nonce[RT_GCM_NONCE], aad[AAD_SIZE];
-    memcpy(nonce, dtls->open_salt, 4);
-    memcpy(nonce + 4, record + RECORD_HEADER, RECORD_NONCE);
-    write_aad(aad, record, size - RECORD_SEALED);
-    rt_status status =
-        rt_gcm_open(dtls->opener, nonce, rt_span_of(aad, AAD_SIZE), record + RT_DTLS_HEADROOM, size - RECORD_SEALED);
+    uint8_t head[RT_GCM_HEAD];
+    write_head(head, record);
+    rt_status status = rt_gcm_open(dtls->opener, head, record + RECORD_HEADER, size - RECORD_SEALED);
     if (status != RT_OK) {
         dtls->stats.unauthenticated++;
         return status;
