@@ -11,12 +11,12 @@ import asyncio
 import json
 from typing import Any
 
-from rtcore.connection import Candidate, SessionDescription
+from rtcore.connection import Candidate, CandidateEvent, SessionDescription
 
 MAX_LINE = 1024 * 1024
 """The longest line accepted, bytes; a longer one ends the session with ValueError."""
 
-Message = SessionDescription | Candidate | dict[str, Any] | None
+Message = SessionDescription | Candidate | CandidateEvent | dict[str, Any] | None
 
 
 class StreamSignaling:
@@ -51,6 +51,8 @@ def _to_json(message: Message) -> dict[str, Any]:
         return {"candidate": ""}
     if isinstance(message, SessionDescription):
         return {"type": message.type, "sdp": message.sdp}
+    if isinstance(message, CandidateEvent):
+        return message.to_dict()
     if isinstance(message, Candidate):
         return {"candidate": message.to_sdp(), "sdpMid": "0", "sdpMLineIndex": 0}
     return message

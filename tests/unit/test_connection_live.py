@@ -12,6 +12,7 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
 import rtcore
+from rtcore.signaling import StreamSignaling
 
 LOOPBACK: dict[str, Any] = {"interfaces": ["127.0.0.1"]}
 KINDS = ["own", "driven", "threaded", "two"]
@@ -409,6 +410,63 @@ def test_ports_and_addresses() -> None:
             assert candidate is not None
             assert candidate.address == "203.0.113.9"
             assert 47000 <= candidate.port <= 47099
+
+    run(test)
+
+
+def test_a_worker_closed_under_its_connections() -> None:
+    async def test() -> None:
+        worker = rtcore.Worker()
+        a, b = rtcore.PeerConnection(worker=worker, **LOOPBACK), rtcore.PeerConnection(**LOOPBACK)
+        one, _ = await open_pair(a, b)
+        worker.close()
+        with pytest.raises(ConnectionError):
+            await one.send(b"x")
+        assert one.buffered_amount == 0
+        await a.get_stats()
+        await a.close()
+        await b.closed()
+        with rtcore.Worker() as another:
+            async with rtcore.PeerConnection(worker=another, **LOOPBACK) as c, rtcore.PeerConnection() as d:
+                await open_pair(c, d)
+
+    run(test)
+
+
+def test_signaling_over_a_stream() -> None:
+    """With trickle: events go as they are, and what arrives is taken as it is."""
+
+    async def test() -> None:
+        met: asyncio.Queue[StreamSignaling] = asyncio.Queue()
+        server = await asyncio.start_server(lambda *ends: met.put_nowait(StreamSignaling(*ends)), "127.0.0.1")
+        streams = await asyncio.open_connection(*server.sockets[0].getsockname())
+        sides = [StreamSignaling(*streams), await met.get()]
+
+        async def listen(pc: rtcore.PeerConnection, signaling: StreamSignaling) -> None:
+            while True:
+                message = await signaling.receive()
+                if not isinstance(message, rtcore.SessionDescription):
+                    await pc.add_ice_candidate(message)
+                    continue
+                await pc.set_remote_description(message)
+                if message.type == "offer":
+                    await pc.set_local_description()
+                    await signaling.send(pc.local_description)
+
+        async with pair() as (a, b):
+            tasks = [asyncio.ensure_future(listen(pc, side)) for pc, side in zip((a, b), sides, strict=True)]
+            for pc, side in zip((a, b), sides, strict=True):
+                pc.on("icecandidate", side.send)
+            channel = a.create_data_channel("x")
+            await a.set_local_description()
+            await sides[0].send(a.local_description)
+            await channel.opened()
+            for task in tasks:
+                task.cancel()
+        for side in sides:
+            side.close()
+        server.close()
+        await server.wait_closed()
 
     run(test)
 
