@@ -357,7 +357,7 @@ class DataChannel(Emitter):
         if self._state == "connecting":
             self._options.id = self.id
             self._set_state("open")
-            self._post = self._transport.send
+            self._post = self._transport.peer.send  # itself, not a method around it: this is per message
             self._emit("open")
 
     def _closing(self) -> None:
@@ -374,29 +374,27 @@ class DataChannel(Emitter):
             self._emit("error", error)
         self._emit("close")
 
-    def _arrived(self, message: bytes | str, charge: int) -> None:
-        if self._handlers is not None and self._handles("message"):
-            self._hand_over(message, charge)
-            return
+    def _arrived(self, message: bytes | str, charge: int) -> bool:
+        """The peer's receiver. Returns whether the message is consumed; else it is when it is read."""
+        handlers = self._handlers.get("message") if self._handlers is not None else None
+        if handlers:
+            self._call("message", handlers, message)
+            return True
         self._messages.append(message)
         if type(message) is not bytes or not message:
             self._charges.append(charge)
         reader = self._reader
         if reader is not None and not reader.done():
             reader.set_result(None)
-
-    def _hand_over(self, message: bytes | str, charge: int) -> None:
-        transport = self._transport
-        transport.consumed += charge
-        if transport.consumed >= transport.release_at:
-            transport.release()
-        self._emit("message", message)
+        return False
 
     def _handler_added(self, name: str) -> None:
         while name == "message" and self._messages:  # what waits already goes to the first handler
             message = self._messages.popleft()
             charge = len(message) if type(message) is bytes and message else self._charges.popleft()
-            self._hand_over(message, charge)
+            self._transport.consumed += charge
+            self._emit("message", message)
+        self._transport.release()
 
     def _set_state(self, state: str) -> None:
         if self._state == "open":

@@ -25,7 +25,7 @@ class Emitter:
     _names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
-        self._handlers: dict[str, list[Callable[..., Any]]] | None = None
+        self._handlers: dict[str, tuple[Callable[..., Any], ...]] | None = None
 
     @overload
     def on(self, name: str, handler: F) -> F: ...
@@ -42,16 +42,15 @@ class Emitter:
             raise TypeError(f"a handler is a function, not {type(handler).__name__}")
         if self._handlers is None:
             self._handlers = {}
-        self._handlers.setdefault(name, []).append(handler)
+        self._handlers[name] = (*self._handlers.get(name, ()), handler)  # not in place: it may be in a call
         self._handler_added(name)
         return handler
 
     def off(self, name: str, handler: Callable[..., Any]) -> None:
         """Takes a handler away again. `ValueError` if it is not there."""
-        handlers = (self._handlers or {}).get(name, [])
-        if handler not in handlers:
+        if self._handlers is None or handler not in self._handlers.get(name, ()):
             raise ValueError(f"{handler!r} does not handle {name!r}")
-        self._handlers = {**(self._handlers or {}), name: [other for other in handlers if other != handler]}
+        self._handlers[name] = tuple(other for other in self._handlers[name] if other != handler)
 
     def _handler_added(self, name: str) -> None:
         """For those who keep something until somebody hears it."""
@@ -60,12 +59,14 @@ class Emitter:
         return self._handlers is not None and bool(self._handlers.get(name))
 
     def _emit(self, name: str, *values: Any) -> None:
-        if self._handlers is None:
-            return
-        for handler in tuple(self._handlers.get(name, ())):
+        if self._handlers is not None:
+            self._call(name, self._handlers.get(name, ()), *values)
+
+    def _call(self, name: str, handlers: tuple[Callable[..., Any], ...], *values: Any) -> None:
+        for handler in handlers:
             try:
                 result = handler(*values)
-                if inspect.iscoroutine(result):
+                if result is not None and inspect.iscoroutine(result):  # most return None: asked first
                     task = asyncio.get_running_loop().create_task(result)
                     _running.add(task)
                     task.add_done_callback(_finished)

@@ -192,19 +192,20 @@ class Transport:
             )
         except (ValueError, OverflowError, ConnectionError) as error:
             raise OperationError(f"the channel {options.label!r} cannot be opened: {error}") from error
-        channel._handle = handle
-        self.channels[handle] = channel
+        self._adopt(handle, channel)
         if channel._low:
             self.peer.set_buffered_amount_low_threshold(handle, channel._low)
+
+    def _adopt(self, handle: int, channel: DataChannel) -> None:
+        channel._handle = handle
+        self.channels[handle] = channel
+        self.peer.set_receiver(handle, channel._arrived)
 
     def channel_id(self, handle: int) -> int | None:
         if not self.running or handle not in self.channels:
             return None
         number: int | None = self.peer.channel_info(handle)["id"]
         return number
-
-    def send(self, handle: int, data: Any) -> bool:
-        return self.peer.send(handle, data)
 
     def buffered_amount(self, handle: int) -> int:
         return self.peer.buffered_amount(handle) if self.running and handle in self.channels else 0
@@ -313,8 +314,7 @@ class Transport:
     def on_channel(self, handle: int) -> None:
         info = self.peer.channel_info(handle)
         channel = DataChannel(self, _options_of(info))
-        channel._handle = handle
-        self.channels[handle] = channel
+        self._adopt(handle, channel)
         self.channels_opened += 1
         channel._opened()
         self._connection._channel_arrived(channel)
@@ -342,11 +342,8 @@ class Transport:
             self._end(channel, failure)
 
     def on_message(self, handle: int, data: bytes | str, charge: int) -> None:
-        channel = self.channels.get(handle)
-        if channel is not None:
-            channel._arrived(data, charge)
-        else:
-            self.consumed += charge
+        """Channels take their messages themselves: this one has ended, and nobody will read it."""
+        self.consumed += charge
 
     def on_buffered_amount_low(self, handle: int) -> None:
         channel = self.channels.get(handle)

@@ -122,7 +122,7 @@ cdef class Peer(Tenant):
     cdef bint is_gathered
     cdef str ufrag, pwd
     cdef bytes certificate_der
-    cdef dict channels         # handles that were told of and not forgotten
+    cdef dict channels         # handles that were told of and not forgotten, and their receivers or None
     cdef object __weakref__
 
     def __init__(
@@ -217,6 +217,7 @@ cdef class Peer(Tenant):
         self.peer = NULL
         self.handler = None
         self.on_message = None
+        self.channels.clear()
 
     cdef int deliver(self, rt_worker_event *event) except -1:
         if event.event.type == RT_PEER_EVENT_CHANNEL:
@@ -643,12 +644,16 @@ cdef class Peer(Tenant):
         until there is a good part of the window, or the end of `Worker.run()`."""
         if self.peer is NULL:
             raise ConnectionError("the peer is closed")
+        self.consume(size)
+
+    cdef int consume(self, size_t size) except -1:
         self.consumed += size
         if self.consumed >= self.release_at:
             self.release_now()
         elif not self.is_unsettled:
             self.is_unsettled = True
             self.worker.unsettled.append(self)
+        return 0
 
     cdef int release_now(self) except -1:
         if self.consumed == 0:
@@ -658,6 +663,15 @@ cdef class Peer(Tenant):
         self.consumed = 0
         self.flush_and_leave()
         return 0
+
+    def set_receiver(self, uint32_t handle, receiver):
+        """Messages of the channel go to `receiver(data, charge)`, and no longer to `on_message` (None: there
+        again). If it returns True, they are consumed: no `release()` is needed. `ValueError` for an unknown
+        handle.
+        """
+        if handle not in self.channels:
+            raise ValueError(f"there is no channel {handle}")
+        self.channels[handle] = receiver
 
     def close_channel(self, uint32_t handle):
         """Delivers what is queued, then closes; `on_channel_closed` follows. Idempotent."""
@@ -677,7 +691,7 @@ cdef class Peer(Tenant):
         cdef int type = event.type
         cdef uint32_t handle = event.handle
         if type == RT_CHANNEL_EVENT_MESSAGE:
-            self.on_message(handle, take_message(event.message, event.binary), event.charge)
+            self.on_channel_message(handle, event)
         elif type == RT_CHANNEL_EVENT_SEND_ROOM:
             self.handler.on_send_room()
         elif type == RT_CHANNEL_EVENT_BUFFERED_LOW:
@@ -695,6 +709,16 @@ cdef class Peer(Tenant):
             self.handler.on_sctp_connected(self.max_channels())
         else:
             self.handler.on_sctp_closed(event.error, c_text(event.text))
+        return 0
+
+    cdef int on_channel_message(self, uint32_t handle, rt_channel_event *event) except -1:
+        cdef uint32_t charge = event.charge
+        data = take_message(event.message, event.binary)
+        receiver = self.channels.get(handle)
+        if receiver is None:
+            self.on_message(handle, data, charge)
+        elif receiver(data, charge) is True and self.peer is not NULL:
+            self.consume(charge)
         return 0
 
     cdef object max_channels(self):

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -47,7 +47,7 @@ class FakeWorker:
         while self._events:
             peer, name, values = self._events.popleft()
             if not peer.closed:
-                getattr(peer.handler, name)(*values)
+                getattr(peer if name == "on_message" else peer.handler, name)(*values)
                 done += 1
         return done
 
@@ -89,6 +89,7 @@ class FakePeer:
         self.outstanding = 0
         self.refused = False
         self.thresholds: dict[int, int] = {}
+        self.receivers: dict[int, Callable[[Any, int], bool] | None] = {}
         self._register()
 
     def _register(self) -> None:
@@ -218,6 +219,16 @@ class FakePeer:
         self.other.happens("on_message", self.channels[handle]["peer_handle"], message, size)
         return True
 
+    def set_receiver(self, handle: int, receiver: Callable[[Any, int], bool] | None) -> None:
+        self.receivers[handle] = receiver
+
+    def on_message(self, handle: int, message: bytes | str, charge: int) -> None:
+        receiver = self.receivers.get(handle)
+        if receiver is None:
+            self.handler.on_message(handle, message, charge)
+        elif receiver(message, charge) and charge:
+            self.release(charge)
+
     def release(self, size: int) -> None:
         self._command()
         other = self.other
@@ -244,6 +255,7 @@ class FakePeer:
 
     def forget_channel(self, handle: int) -> None:
         del self.channels[handle]
+        self.receivers.pop(handle, None)
 
     # All
 

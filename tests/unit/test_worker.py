@@ -206,6 +206,39 @@ def test_first_message_leaves_before_send_returns(driven: Worker) -> None:
     run([driven], lambda: len(b.messages) == 2)
 
 
+def test_a_receiver_takes_the_messages_of_its_channel(worker: Worker) -> None:
+    a, b = pair(worker, send_buffer=1 << 16, receive_buffer=1 << 16)
+    b.release = False
+    taken: list[bytes] = []
+
+    def receiver(message: bytes, charge: int) -> bool:
+        assert charge >= len(message)
+        taken.append(message)
+        return len(taken) <= 100  # those are consumed
+
+    with pytest.raises(ValueError, match="channel"):
+        b.peer.set_receiver(12345, receiver)
+    b.peer.set_receiver(b.handle(), receiver)
+    message = b"m" * 8000
+    sent = 0
+
+    def push() -> bool:
+        nonlocal sent
+        while sent < 100 and a.peer.send(a.handle(), message):
+            sent += 1
+        return len(taken) == 100
+
+    run([worker], push)  # many times what fits into the window
+    assert b.messages == []
+    assert b.peer.stats()["sctp"]["receive_buffered"] == 0
+    a.peer.send(a.handle(), b"kept")
+    run([worker], lambda: len(taken) == 101)
+    assert b.peer.stats()["sctp"]["receive_buffered"] >= len(b"kept")
+    b.peer.set_receiver(b.handle(), None)
+    a.peer.send(a.handle(), b"back")
+    run([worker], lambda: b.messages == [b"back"])
+
+
 # ---- channels ----
 
 
