@@ -26,7 +26,7 @@ class Certificate:
         """
     @staticmethod
     def from_pem(certificate: str | Buffer, key: str | Buffer) -> Certificate:
-        """From PEM texts of a certificate and its unencrypted private key, ECDSA or RSA.
+        """From PEM texts (str or bytes) of a certificate and its unencrypted private key, ECDSA or RSA.
 
         `ValueError` when a text is malformed, the kind of key is not supported, or it is another
         certificate's key.

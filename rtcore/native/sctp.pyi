@@ -12,6 +12,8 @@ class Event:
 
 @final
 class Connected(Event):
+    """The association is established: streams agreed in each direction."""
+
     @property
     def streams_out(self) -> int: ...
     @property
@@ -19,6 +21,8 @@ class Connected(Event):
 
 @final
 class Message(Event):
+    """A whole message arrived."""
+
     @property
     def stream(self) -> int: ...
     @property
@@ -62,7 +66,8 @@ class Abandoned(StreamEvent):
 
 @final
 class Closed(Event):
-    """`error` 0: graceful; 0xffff: the peer does not answer; else a cause of RFC 9260 section 3.3.10."""
+    """The association ended: `error` 0 for a graceful end, 0xffff for a peer that does not answer, else an
+    error cause of RFC 9260 section 3.3.10; `reason` says it in words."""
 
     @property
     def error(self) -> int: ...
@@ -70,7 +75,14 @@ class Closed(Event):
     def reason(self) -> str: ...
 
 class Association:
-    """One end of an SCTP association. Sizes in bytes, times in seconds. Not for several threads at a time."""
+    """One end of an SCTP association. Not for several threads at a time.
+
+    Sizes are in bytes, times in seconds. `send_buffer` bounds what `send` accepts and is not yet
+    acknowledged; `receive_buffer` bounds what the peer may send before it is taken. `zero_checksum` and
+    `interleaving` tell the peer that this end takes packets without checksum (RFC 9653: only over DTLS) and
+    I-DATA (RFC 8260). `seed` makes the association's random choices repeatable (32 bytes; default: from the
+    operating system). `ValueError` for anything out of its range.
+    """
 
     def __init__(
         self,
@@ -95,9 +107,16 @@ class Association:
         max_init_retransmits: int = 8,
         seed: Buffer | None = None,
     ) -> None: ...
-    def connect(self, now: float) -> None: ...
-    def shutdown(self, now: float) -> None: ...
-    def abort(self, now: float, reason: Buffer = b"") -> None: ...
+    def connect(self, now: float) -> None:
+        """Begins: sends INIT. In WebRTC both ends call it (RFC 9260 section 5.2.1).
+
+        Does nothing if the association has begun already: the peer may have been faster. ConnectionError if
+        it has ended.
+        """
+    def shutdown(self, now: float) -> None:
+        """Ends gracefully: after everything queued is acknowledged. ConnectionError if not established."""
+    def abort(self, now: float, reason: Buffer = b"") -> None:
+        """Ends at once with ABORT; everything queued is dropped. `reason` travels for the peer's logs."""
     def send(
         self,
         stream: int,
@@ -108,33 +127,73 @@ class Association:
         ordered: bool = True,
         max_retransmits: int | None = None,
         lifetime: float | None = None,
-    ) -> None: ...
-    def set_priority(self, stream: int, priority: int) -> None: ...
-    def set_remote_max_message_size(self, size: int) -> None: ...
-    def buffered(self, stream: int) -> int: ...
-    def set_buffered_low(self, stream: int, threshold: int) -> None: ...
+    ) -> None:
+        """Queues one message of a stream, whole or not at all. Any object with the buffer protocol, copied.
+
+        `protocol` is the payload protocol identifier (RFC 8831 section 8). `max_retransmits` and `lifetime`
+        (seconds) make it partially reliable (RFC 7496, 3758). BlockingIOError when the send buffer is full:
+        wait for `SendRoom`. ValueError for an empty message, an unknown stream, or one that is too large.
+        ConnectionError when the association has ended or the stream is being reset.
+        """
+    def set_priority(self, stream: int, priority: int) -> None:
+        """The stream's weight in the scheduler (RFC 8831 section 6.4: 128, 256, 512, 1024; default 256)."""
+    def set_remote_max_message_size(self, size: int) -> None:
+        """The largest message that the peer takes (SDP max-message-size); 0: no limit."""
+    def buffered(self, stream: int) -> int:
+        """Bytes given to `send` of this stream and not yet sent for the first time (W3C bufferedAmount)."""
+    def set_buffered_low(self, stream: int, threshold: int) -> None:
+        """Asks for `BufferedLow` whenever `buffered(stream)` falls to `threshold` or below."""
     @property
-    def send_room(self) -> int: ...
-    def reset_stream(self, stream: int, now: float) -> None: ...
-    def release(self, size: int, now: float) -> None: ...
-    def receive(self, packet: Buffer, now: float) -> bool: ...
-    def receive_batch(self, packets: Iterable[Buffer], now: float) -> int: ...
-    def transmit(self, now: float) -> list[bytes]: ...
+    def send_room(self) -> int:
+        """Bytes that `send` accepts at once."""
+    def reset_stream(self, stream: int, now: float) -> None:
+        """Closes our direction of the stream after what was queued on it (RFC 6525); ends with `ResetOut`.
+
+        A peer that cannot do it gives `ResetFailed`. ConnectionError when the association has ended,
+        ValueError for a stream that was not agreed.
+        """
+    def release(self, size: int, now: float) -> None:
+        """The application has consumed `size` bytes of messages taken by `events(release=False)`."""
+    def receive(self, packet: Buffer, now: float) -> bool:
+        """One SCTP packet came in, any object with the buffer protocol.
+
+        False when it was dropped: malformed, a wrong checksum or tag, or out of state; `stats()` counts why.
+        """
+    def receive_batch(self, packets: Iterable[Buffer], now: float) -> int:
+        """Packets that came in together, acknowledged together. Returns how many were not dropped."""
+    def transmit(self, now: float) -> list[bytes]:
+        """All packets that are to be sent now, as a list of bytes; empty when there is nothing to send."""
     @property
-    def deadline(self) -> float | None: ...
-    def expire(self, now: float) -> None: ...
-    def events(self, now: float, *, release: bool = True) -> list[Event]: ...
+    def deadline(self) -> float | None:
+        """When `expire` is due, in seconds of the caller's clock; None: never."""
+    def expire(self, now: float) -> None:
+        """The deadline has come. Too early is harmless. Call `transmit` afterwards."""
+    def events(self, now: float, *, release: bool = True) -> list[Event]:
+        """What has happened since the last call, as a list of `Event`, in order.
+
+        Messages count against the receive window until they are taken here. With `release` false they count
+        further, until `release()` is called with their sizes: so a slow application slows the peer.
+        """
     @property
-    def state(self) -> str: ...
+    def state(self) -> str:
+        """RFC 9260 section 4: "closed", "cookie-wait", "cookie-echoed", "established", "shutdown-pending",
+        "shutdown-sent", "shutdown-received", "shutdown-ack-sent"."""
     @property
-    def streams_out(self) -> int: ...
+    def streams_out(self) -> int:
+        """Outgoing streams agreed; 0 before the association is established."""
     @property
-    def streams_in(self) -> int: ...
-    def stats(self) -> dict[str, Any]: ...
+    def streams_in(self) -> int:
+        """Incoming streams agreed; 0 before the association is established."""
+    def stats(self) -> dict[str, Any]:
+        """Counters since the beginning and the present windows, as a dict; sizes in bytes, times in seconds.
+
+        `smoothed_round_trip` is None until it is known. `malformed`, `bad_checksum`, `bad_tag`, `unexpected`
+        and `out_of_window` count what was dropped.
+        """
 
 @final
 class Chunk:
-    """One chunk of a packet, for inspection."""
+    """One chunk of a packet, for inspection: its bytes and, for the kinds that are known, its fields."""
 
     @property
     def type(self) -> int: ...
@@ -145,7 +204,8 @@ class Chunk:
     @property
     def fields(self) -> dict[str, Any]: ...
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As in the RFC: "DATA", "INIT-ACK", ...; the number for a type that is not known."""
 
 @final
 class Packet:
@@ -164,4 +224,5 @@ class Packet:
     @property
     def chunks(self) -> tuple[Chunk, ...]: ...
 
-def parse_packet(data: Buffer) -> Packet: ...
+def parse_packet(data: Buffer) -> Packet:
+    """Parses one SCTP packet into a `Packet`, for tests and tools. `ValueError` if it breaks the format."""

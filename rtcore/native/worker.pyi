@@ -47,9 +47,10 @@ class Handler(Protocol):
 class Peer:
     """One peer connection's transport: ICE, DTLS, SCTP and data channels on sockets of `worker`.
 
-    `handler` hears what happens, from `Worker.run()`. The worker keeps the peer alive until `close()`, which
-    is idempotent; afterwards commands raise `ConnectionError`. Commands send what they produce before they
-    return, but for small messages (`send()`) and the receive window (`release()`).
+    `handler` (see the stub's `Handler`) hears what happens, from `Worker.run()`. The worker keeps the peer
+    alive until `close()`, which is idempotent; afterwards commands raise `ConnectionError`. Commands send
+    what they produce before they return, but for small messages (`send()`) and the receive window
+    (`release()`).
 
     `mtu`: largest datagram in bytes, UDP payload; `max_mtu`: how far path MTU discovery may raise it. Buffers
     and sizes in bytes, times in seconds; `srtp_profiles`: up to four IANA numbers.
@@ -84,8 +85,10 @@ class Peer:
     def local_pwd(self) -> str: ...
     @property
     def controlling(self) -> bool: ...
-    def set_controlling(self, controlling: bool) -> None: ...
-    def set_remote_lite(self, lite: bool) -> None: ...
+    def set_controlling(self, controlling: bool) -> None:
+        """Before the first check; `ConnectionError` afterwards: then roles change by conflict only."""
+    def set_remote_lite(self, lite: bool) -> None:
+        """Whether the other end is ICE-lite: then it never checks, and this one is controlling."""
     def gather(
         self,
         *,
@@ -98,23 +101,29 @@ class Peer:
         ipv6: bool = True,
     ) -> None:
         """Opens a socket per local address (or uses `endpoints`), makes host candidates of them, and asks the
-        STUN `servers` (numeric address and port) for server-reflexive ones. `interfaces`: names or addresses
-        to use. `port_range`: lowest and highest port. `announced`: the address to tell instead of the bound
-        one, for a 1:1 NAT. `loopback`: None uses 127.0.0.1 and ::1 only when there is no other address. After
-        `restart_ice()` the same sockets are told of again.
+        STUN `servers`, (numeric address, port) each, for server-reflexive ones.
 
-        `OSError` when no socket can be bound, `ValueError` for wrong arguments."""
+        `interfaces`: names or addresses to use. `port_range`: lowest and highest port. `announced`: the
+        address to tell instead of the bound one, for a 1:1 NAT. `loopback`: None uses 127.0.0.1 and ::1 only
+        when there is no other address. After `restart_ice()` the same sockets are told of again. `OSError`
+        when no socket can be bound, `ValueError` for wrong arguments.
+        """
     def restart_ice(self) -> None:
         """New local credentials; `gather()` again to be told of the candidates. The old path stays in use
         until the next one is found."""
-    def set_remote_credentials(self, ufrag: str, pwd: str) -> None: ...
+    def set_remote_credentials(self, ufrag: str, pwd: str) -> None:
+        """Checks begin with the first ones; others are the other end's restart. `ValueError` unless they are
+        4 to 256 and 22 to 256 characters (RFC 8839 section 5.4)."""
     def add_remote_candidate(self, candidate: Candidate) -> None:
         """`ValueError` when its address is a name: resolve it first. Candidates that the agent does not use
         (TCP, or beyond its limit) are counted in the statistics."""
-    def end_of_remote_candidates(self) -> None: ...
+    def end_of_remote_candidates(self) -> None:
+        """The other end has no more of them: ICE may fail without waiting for others."""
 
     # DTLS and SCTP
-    def add_fingerprint(self, algorithm: str, digest: bytes) -> None: ...
+    def add_fingerprint(self, algorithm: str, digest: bytes) -> None:
+        """One of the peer's certificate fingerprints; one must match. `algorithm` as in SDP ("sha-256",
+        "sha-384", "sha-512"), `digest` its raw bytes."""
     def set_dtls_role(self, role: str) -> None:
         """Either "client" or "server"; `ConnectionError` when it is the other one already."""
     def start_sctp(self, remote_port: int, remote_max_message_size: int) -> None:
@@ -141,8 +150,8 @@ class Peer:
         free, `ConnectionError` before `start_sctp()`."""
     def channel_info(self, handle: int) -> dict[str, Any]:
         """label, protocol, ordered, negotiated, incoming, id (None: not yet), max_retransmits,
-        max_packet_life_time, priority, state, messages_sent, messages_received, bytes_sent, bytes_received.
-        `ValueError` for an unknown handle."""
+        max_packet_life_time (None: not set), priority, state, messages_sent, messages_received, bytes_sent,
+        bytes_received. `ValueError` for an unknown handle."""
     def send(self, handle: int, data: Buffer | str) -> bool:
         """Queues one message; str is sent as a string message, any buffer as a binary one. False when the
         send buffer is full: wait for `on_send_room`.
@@ -151,8 +160,11 @@ class Peer:
         returns. Else it leaves with the worker's next iteration, in company: one packet carries many small
         messages. `ConnectionError` unless the channel is open, `ValueError` when the peer takes no message so
         large."""
-    def buffered_amount(self, handle: int) -> int: ...
-    def set_buffered_amount_low_threshold(self, handle: int, threshold: int) -> None: ...
+    def buffered_amount(self, handle: int) -> int:
+        """Bytes of the channel's messages that were not yet handed to the network for the first time."""
+    def set_buffered_amount_low_threshold(self, handle: int, threshold: int) -> None:
+        """From now on, `on_buffered_amount_low` tells when the amount falls to `threshold` bytes or below.
+        `ValueError` for an unknown handle."""
     def release(self, size: int) -> None:
         """The application has consumed messages charged with `size`: opens the receive window again.
         Collected until there is a good part of the window, or the end of `Worker.run()`."""

@@ -102,7 +102,7 @@ cdef object take_message(rt_message *message, bint binary):
 cdef class Peer(Tenant):
     """One peer connection's transport: ICE, DTLS, SCTP and data channels on sockets of `worker`.
 
-    `handler` hears what happens (see the stub's `Handler`), from `Worker.run()`. The worker keeps the peer
+    `handler` (see the stub's `Handler`) hears what happens, from `Worker.run()`. The worker keeps the peer
     alive until `close()`, which is idempotent; afterwards commands raise `ConnectionError`. Commands send
     what they produce before they return, but for small messages (`send()`) and the receive window
     (`release()`).
@@ -266,6 +266,7 @@ cdef class Peer(Tenant):
         check(status, "set_controlling")
 
     def set_remote_lite(self, lite):
+        """Whether the other end is ICE-lite: then it never checks, and this one is controlling."""
         cdef bint remote = lite
         rt_ice_set_remote_lite(rt_peer_ice(self.enter()), remote)
         self.flush_and_leave()
@@ -416,6 +417,8 @@ cdef class Peer(Tenant):
         self.read_credentials()
 
     def set_remote_credentials(self, ufrag, pwd):
+        """Checks begin with the first ones; others are the other end's restart. `ValueError` unless they are
+        4 to 256 and 22 to 256 characters (RFC 8839 section 5.4)."""
         cdef bytes name = ufrag.encode("utf-8")
         cdef bytes secret = pwd.encode("utf-8")
         cdef rt_span name_span = rt_span_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
@@ -437,6 +440,7 @@ cdef class Peer(Tenant):
             check(status, "add_remote_candidate")
 
     def end_of_remote_candidates(self):
+        """The other end has no more of them: ICE may fail without waiting for others."""
         rt_ice_end_of_remote(rt_peer_ice(self.enter()), rt_worker_now())
         self.flush_and_leave()
 
@@ -634,14 +638,16 @@ cdef class Peer(Tenant):
         return size
 
     def set_buffered_amount_low_threshold(self, uint32_t handle, uint32_t threshold):
+        """From now on, `on_buffered_amount_low` tells when the amount falls to `threshold` bytes or below.
+        `ValueError` for an unknown handle."""
         cdef rt_channels *channels = self.enter_channels()
         cdef rt_status status = rt_channel_set_buffered_low(channels, handle, threshold)
         self.flush_and_leave()
         check(status, f"channel {handle}")
 
     def release(self, size_t size):
-        """The application has consumed messages charged with `size`: opens the receive window again. Collected
-        until there is a good part of the window, or the end of `Worker.run()`."""
+        """The application has consumed messages charged with `size`: opens the receive window again.
+        Collected until there is a good part of the window, or the end of `Worker.run()`."""
         if self.peer is NULL:
             raise ConnectionError("the peer is closed")
         self.consume(size)

@@ -25,7 +25,8 @@ class Worker:
         socket_buffer: int = 4 * 1024 * 1024,
     ) -> None: ...
     @property
-    def threaded(self) -> bool: ...
+    def threaded(self) -> bool:
+        """Whether a thread of the worker's own moves the packets."""
     @property
     def closed(self) -> bool: ...
     def fileno(self) -> int:
@@ -41,7 +42,8 @@ class Worker:
         """Driven: seconds until `run()` is due without traffic; None: no timer. Only needed where `fileno()`
         does not signal timers (`timer_in_fd` is False)."""
     @property
-    def timer_in_fd(self) -> bool: ...
+    def timer_in_fd(self) -> bool:
+        """Whether `fileno()` turns readable when a timer is due (else call `run()` after `timeout()`)."""
     def bind(self, host: str, port: int = 0, *, port_range: tuple[int, int] | None = None) -> Endpoint:
         """A shared UDP socket for many peers; `host` is numeric, "0.0.0.0" and "::" too.
 
@@ -63,7 +65,8 @@ class Endpoint:
     """A UDP socket that several peers of one worker share. Made by `Worker.bind()`."""
 
     @property
-    def address(self) -> tuple[str, int]: ...
+    def address(self) -> tuple[str, int]:
+        """(host, port), as bound."""
     def close(self) -> None:
         """Closes the socket; `ConnectionError` while peers use it. Idempotent, and done by the worker's
         close."""

@@ -181,8 +181,8 @@ cdef class Worker:
         return -1 if self.is_closed else rt_worker_fd(self.handle)
 
     def timeout(self):
-        """Driven: seconds until `run()` is due without traffic; None: no timer, or none that concerns the
-        caller."""
+        """Driven: seconds until `run()` is due without traffic; None: no timer. Only needed where `fileno()`
+        does not signal timers (`timer_in_fd` is False)."""
         cdef rt_time deadline
         if self.is_closed or self.is_threaded:
             return None
