@@ -65,7 +65,8 @@ rt_sctp *rt_sctp_new(const rt_sctp_config *config)
     rt_sctp_queue_init(&s->queue);
     rt_sctp_outstanding_init(&s->outstanding, s->my_tsn);
     rt_sctp_tracker_init(&s->tracker, 0);
-    rt_sctp_reassembly_init(&s->reassembly, config->receive_buffer, config->max_message_size);
+    rt_sctp_reassembly_init(&s->reassembly, config->receive_buffer, config->max_message_size,
+                            rt_random64(config->random));
     rt_sctp_congestion_init(&s->congestion, s->mtu, 0, UINT32_MAX, s->my_tsn);
     rt_ring_init(&s->events, sizeof(rt_sctp_happening), EVENTS_MAX);
     if (!rt_ring_grow(&s->events)) { /* so that there is always room for CLOSED */

@@ -11,7 +11,7 @@
  *   sctp_path.c        heartbeats, path MTU (section 8.3, RFC 8899)
  *
  * and pieces that know nothing of the association: sctp_queue (messages waiting, scheduler), sctp_outstanding
- * (chunks sent), sctp_congestion, sctp_tracker (TSNs arrived), sctp_reassembly.
+ * (chunks sent), sctp_congestion, sctp_tracker (TSNs arrived), sctp_reassembly with its sctp_nodes.
  */
 #ifndef RT_PROTO_SCTP_INTERNAL_H
 #define RT_PROTO_SCTP_INTERNAL_H

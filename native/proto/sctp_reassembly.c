@@ -6,56 +6,30 @@
 #include "base/seq.h"
 #include "proto/sctp_queue.h"
 
-void rt_sctp_reassembly_init(rt_sctp_reassembly *r, uint64_t reserve_limit, uint32_t max_message_size)
+#define ONE_TURN ((uint64_t)1 << 32) /* widened numbers start here: none can fall below zero */
+
+void rt_sctp_reassembly_init(rt_sctp_reassembly *r, uint64_t reserve_limit, uint32_t max_message_size, uint64_t seed)
 {
-    *r = (rt_sctp_reassembly){.reserve_limit = reserve_limit, .max_message_size = max_message_size};
+    *r = (rt_sctp_reassembly){
+        .reserve_limit = reserve_limit, .max_message_size = max_message_size, .tsn = ONE_TURN, .seed = seed};
+    rt_map_init(&r->streams, seed);
 }
 
-static void append_node(rt_sctp_reassembly *r, rt_sctp_nodes *list, rt_sctp_node *after, rt_sctp_node *node)
+static void insert_node(rt_sctp_reassembly *r, rt_sctp_nodes *list, rt_sctp_node *node)
 {
     r->nodes++;
-    node->previous = after;
-    node->next = after ? after->next : list->first;
-    if (node->next)
-        node->next->previous = node;
-    else
-        list->last = node;
-    if (after)
-        after->next = node;
-    else
-        list->first = node;
+    rt_sctp_nodes_insert(list, node, (uint32_t)rt_hash_number(r->seed, r->weights++));
 }
 
-static void unlink_node(rt_sctp_reassembly *r, rt_sctp_nodes *list, rt_sctp_node *node)
+static void remove_node(rt_sctp_reassembly *r, rt_sctp_nodes *list, rt_sctp_node *node)
 {
     r->nodes--;
-    if (node->previous)
-        node->previous->next = node->next;
-    else
-        list->first = node->next;
-    if (node->next)
-        node->next->previous = node->previous;
-    else
-        list->last = node->previous;
-}
-
-static bool node_before(const rt_sctp_node *node, uint32_t mid, uint32_t key)
-{
-    return rt_seq32_before(node->mid, mid) || (node->mid == mid && rt_seq32_before(node->key, key));
-}
-
-/* The node behind which (mid, key) belongs, NULL: in front. */
-static rt_sctp_node *find_place(const rt_sctp_nodes *list, uint32_t mid, uint32_t key)
-{
-    rt_sctp_node *node = list->last;
-    while (node && !node_before(node, mid, key))
-        node = node->previous;
-    return node;
+    rt_sctp_nodes_remove(list, node);
 }
 
 static void discard_partial(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unordered, rt_sctp_node *node)
 {
-    unlink_node(r, &stream->partial[unordered], node);
+    remove_node(r, &stream->partial[unordered], node);
     r->buffered -= node->message->size + RT_SCTP_MESSAGE_COST;
     r->reserved -= node->message->capacity;
     r->unordered -= unordered;
@@ -65,7 +39,7 @@ static void discard_partial(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bo
 
 static void discard_parked(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unordered, rt_sctp_node *node)
 {
-    unlink_node(r, &stream->parked[unordered], node);
+    remove_node(r, &stream->parked[unordered], node);
     r->buffered -= (uint64_t)node->size + RT_SCTP_MESSAGE_COST;
     r->unordered -= unordered;
     r->parked--;
@@ -91,7 +65,6 @@ void rt_sctp_reassembly_reset_all(rt_sctp_reassembly *r)
         free(stream);
     }
     rt_map_free(&r->streams);
-    rt_map_init(&r->streams, 0);
     r->recent = NULL;
 }
 
@@ -135,6 +108,7 @@ static rt_sctp_in_stream *get_stream(rt_sctp_reassembly *r, uint16_t id)
         if (!stream)
             return NULL;
         stream->id = id;
+        stream->next_mid = stream->unordered_mid = ONE_TURN;
         if (rt_map_put(&r->streams, id, stream) != RT_OK) {
             free(stream);
             return NULL;
@@ -158,7 +132,7 @@ static void make_ready(rt_sctp_reassembly *r, rt_message *message)
 static void release_partial(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unordered, rt_sctp_node *node)
 {
     rt_message *message = node->message;
-    unlink_node(r, &stream->partial[unordered], node);
+    remove_node(r, &stream->partial[unordered], node);
     r->buffered -= message->size + RT_SCTP_MESSAGE_COST;
     r->reserved -= message->capacity;
     r->unordered -= unordered;
@@ -231,9 +205,7 @@ static void complete(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unor
 static rt_status absorb(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unordered, rt_sctp_node *partial)
 {
     rt_sctp_nodes *parked = &stream->parked[unordered];
-    rt_sctp_node *node = parked->first;
-    while (node && node_before(node, partial->mid, partial->key))
-        node = node->next;
+    rt_sctp_node *node = rt_sctp_nodes_from(parked, partial->mid, partial->key);
     while (node && node->mid == partial->mid && node->key == partial->key) {
         rt_sctp_node *next = node->next;
         rt_status status = extend(r, partial, rt_span_of(node->data, node->size));
@@ -250,22 +222,21 @@ static rt_status absorb(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool u
     return RT_OK;
 }
 
-static rt_status park(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, const rt_sctp_data *data, uint32_t mid,
-                      uint32_t key)
+static rt_status park(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, const rt_sctp_data *data, uint64_t mid,
+                      uint64_t key)
 {
     if (r->parked >= RT_SCTP_PARKED_MAX)
         return RT_AGAIN;
     bool unordered = data->flags & RT_SCTP_FLAG_UNORDERED;
-    rt_sctp_node *place = find_place(&stream->parked[unordered], mid, key);
-    rt_sctp_node *behind = place ? place->next : stream->parked[unordered].first;
-    if (behind && behind->mid == mid && behind->key == key)
+    const rt_sctp_node *same = rt_sctp_nodes_from(&stream->parked[unordered], mid, key);
+    if (same && same->mid == mid && same->key == key)
         return RT_MALFORMED; /* two TSNs for the same fragment */
     rt_sctp_node *node = malloc(sizeof *node + data->payload.size);
     if (!node)
         return RT_NO_MEMORY;
     *node = (rt_sctp_node){.mid = mid, .key = key, .flags = data->flags, .size = (uint16_t)data->payload.size};
     memcpy(node->data, data->payload.data, data->payload.size);
-    append_node(r, &stream->parked[unordered], place, node);
+    insert_node(r, &stream->parked[unordered], node);
     r->buffered += data->payload.size + RT_SCTP_MESSAGE_COST;
     r->unordered += unordered;
     r->parked++;
@@ -273,15 +244,16 @@ static rt_status park(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, const rt
 }
 
 /* The first fragment, or a whole message that must wait for its turn. */
-static rt_status begin(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, const rt_sctp_data *data, uint32_t mid,
-                       uint32_t key)
+static rt_status begin(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, const rt_sctp_data *data, uint64_t mid,
+                       uint64_t key)
 {
     bool unordered = data->flags & RT_SCTP_FLAG_UNORDERED;
     bool end = data->flags & RT_SCTP_FLAG_END;
     rt_sctp_nodes *list = &stream->partial[unordered];
-    rt_sctp_node *place = find_place(list, mid, key + 1);
-    rt_sctp_node *behind = place ? place->next : list->first;
-    if (!unordered && ((place && place->mid == mid) || (behind && behind->mid == mid)))
+    const rt_sctp_node *before = rt_sctp_nodes_before(list, mid, key + 1);
+    const rt_sctp_node *behind = before ? before->next : list->first;
+    bool numbered = !unordered || data->interleaved;
+    if (numbered && ((before && before->mid == mid) || (behind && behind->mid == mid)))
         return RT_MALFORMED; /* the message has a beginning already */
     size_t capacity = data->payload.size;
     if (!end) {
@@ -297,21 +269,19 @@ static rt_status begin(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, const r
         return RT_NO_MEMORY;
     }
     *node = (rt_sctp_node){.mid = mid, .key = key + 1, .message = message, .complete = end};
-    append_node(r, list, place, node);
+    insert_node(r, list, node);
     r->buffered += message->size + RT_SCTP_MESSAGE_COST;
     r->reserved += message->capacity;
     r->unordered += unordered;
     return end || !stream->parked[unordered].first ? RT_OK : absorb(r, stream, unordered, node);
 }
 
-static rt_status go_on(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, const rt_sctp_data *data, uint32_t mid,
-                       uint32_t key)
+static rt_status go_on(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, const rt_sctp_data *data, uint64_t mid,
+                       uint64_t key)
 {
     bool unordered = data->flags & RT_SCTP_FLAG_UNORDERED;
-    rt_sctp_node *node = stream->partial[unordered].last;
-    while (node && (node->mid != mid || node->key != key || node->complete))
-        node = node->previous;
-    if (!node)
+    rt_sctp_node *node = rt_sctp_nodes_from(&stream->partial[unordered], mid, key);
+    if (!node || node->mid != mid || node->key != key || node->complete)
         return park(r, stream, data, mid, key);
     rt_status status = extend(r, node, data->payload);
     if (status != RT_OK)
@@ -323,6 +293,34 @@ static rt_status go_on(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, const r
     return stream->parked[unordered].first ? absorb(r, stream, unordered, node) : RT_OK;
 }
 
+static uint64_t higher(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The number of a message, from what a chunk says of it; 0 for unordered DATA. */
+static uint64_t widen_mid(const rt_sctp_in_stream *stream, bool interleaved, bool unordered, uint32_t mid)
+{
+    if (interleaved)
+        return rt_seq32_unwrap(unordered ? stream->unordered_mid : stream->next_mid, mid);
+    return unordered ? 0 : rt_seq16_unwrap(stream->next_mid, (uint16_t)mid);
+}
+
+/* Whether the first message that waits is this one. */
+static bool has_parts(const rt_sctp_nodes *nodes, uint64_t mid)
+{
+    return nodes->first && nodes->first->mid == mid;
+}
+
+static uint64_t position(rt_sctp_reassembly *r, const rt_sctp_data *data)
+{
+    if (data->interleaved)
+        return data->fsn;
+    uint64_t tsn = rt_seq32_unwrap(r->tsn, data->tsn);
+    r->tsn = higher(r->tsn, tsn);
+    return tsn;
+}
+
 rt_status rt_sctp_reassembly_add(rt_sctp_reassembly *r, const rt_sctp_data *data)
 {
     rt_sctp_in_stream *stream = get_stream(r, data->stream);
@@ -330,14 +328,14 @@ rt_status rt_sctp_reassembly_add(rt_sctp_reassembly *r, const rt_sctp_data *data
         return RT_NO_MEMORY;
     bool unordered = data->flags & RT_SCTP_FLAG_UNORDERED;
     bool whole = (data->flags & (RT_SCTP_FLAG_BEGIN | RT_SCTP_FLAG_END)) == (RT_SCTP_FLAG_BEGIN | RT_SCTP_FLAG_END);
-    uint32_t mid = data->mid;
-    if (!data->interleaved)
-        mid = unordered ? 0 : (uint32_t)rt_seq16_unwrap((uint64_t)1 << 32 | stream->next_mid, (uint16_t)data->mid);
-    if (!unordered && rt_seq32_before(mid, stream->next_mid))
+    uint64_t mid = widen_mid(stream, data->interleaved, unordered, data->mid);
+    if (!unordered && mid < stream->next_mid)
         return RT_UNEXPECTED;
     if (data->payload.size > r->max_message_size)
         return RT_TOO_LARGE;
-    if (whole && (unordered || (mid == stream->next_mid))) {
+    if (whole && (unordered || mid == stream->next_mid)) {
+        if (!unordered && (has_parts(&stream->partial[0], mid) || has_parts(&stream->parked[0], mid)))
+            return RT_MALFORMED; /* it came in fragments before */
         rt_message *message = new_message(data, data->payload.size);
         if (!message)
             return RT_NO_MEMORY;
@@ -348,19 +346,21 @@ rt_status rt_sctp_reassembly_add(rt_sctp_reassembly *r, const rt_sctp_data *data
         }
         return RT_OK;
     }
-    uint32_t key = data->interleaved ? data->fsn : data->tsn;
+    if (unordered)
+        stream->unordered_mid = higher(stream->unordered_mid, mid);
+    uint64_t key = position(r, data);
     if (data->flags & RT_SCTP_FLAG_BEGIN)
         return begin(r, stream, data, mid, key);
     return go_on(r, stream, data, mid, key);
 }
 
 /* Drops every part of the messages up to `mid`. */
-static void skip_to(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unordered, uint32_t mid)
+static void skip_to(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unordered, uint64_t mid)
 {
     rt_sctp_node *node;
-    while ((node = stream->parked[unordered].first) && rt_seq32_at_most(node->mid, mid))
+    while ((node = stream->parked[unordered].first) && node->mid <= mid)
         discard_parked(r, stream, unordered, node);
-    while ((node = stream->partial[unordered].first) && rt_seq32_at_most(node->mid, mid)) {
+    while ((node = stream->partial[unordered].first) && node->mid <= mid) {
         if (node->complete)
             release_partial(r, stream, unordered, node); /* it arrived: it was the ones before that did not */
         else
@@ -369,23 +369,16 @@ static void skip_to(rt_sctp_reassembly *r, rt_sctp_in_stream *stream, bool unord
 }
 
 /* Unordered DATA names no message: what misses a TSN up to the new cumulative one will stay incomplete. */
-static void skip_unordered_data(rt_sctp_reassembly *r, uint32_t cumulative_tsn)
+static void skip_unordered_data(rt_sctp_reassembly *r, uint64_t tsn)
 {
     size_t at = 0;
     rt_sctp_in_stream *stream;
     while ((stream = rt_map_next(&r->streams, &at, NULL))) {
-        rt_sctp_node *node = stream->parked[1].first;
-        while (node && rt_seq32_at_most(node->key, cumulative_tsn)) {
-            rt_sctp_node *next = node->next;
+        rt_sctp_node *node;
+        while ((node = stream->parked[1].first) && node->key <= tsn)
             discard_parked(r, stream, true, node);
-            node = next;
-        }
-        for (node = stream->partial[1].first; node;) {
-            rt_sctp_node *next = node->next;
-            if (rt_seq32_at_most(node->key, cumulative_tsn))
-                discard_partial(r, stream, true, node);
-            node = next;
-        }
+        while ((node = stream->partial[1].first) && node->key <= tsn)
+            discard_partial(r, stream, true, node);
     }
 }
 
@@ -396,18 +389,19 @@ rt_status rt_sctp_reassembly_forward(rt_sctp_reassembly *r, const rt_sctp_forwar
         rt_sctp_in_stream *stream = get_stream(r, skip.stream);
         if (!stream)
             return RT_NO_MEMORY;
-        uint32_t mid = skip.mid;
-        if (!forward->interleaved)
-            mid = (uint32_t)rt_seq16_unwrap((uint64_t)1 << 32 | stream->next_mid, (uint16_t)skip.mid);
+        uint64_t mid = widen_mid(stream, forward->interleaved, skip.unordered, skip.mid);
         if (skip.unordered) {
             skip_to(r, stream, true, mid);
-        } else if (rt_seq32_at_most(stream->next_mid, mid)) {
+        } else if (stream->next_mid <= mid) {
             skip_to(r, stream, false, mid);
             stream->next_mid = mid + 1;
             flush(r, stream);
         }
     }
-    if (!forward->interleaved && r->unordered)
-        skip_unordered_data(r, forward->cumulative_tsn);
+    if (!forward->interleaved) {
+        r->tsn = higher(r->tsn, rt_seq32_unwrap(r->tsn, forward->cumulative_tsn));
+        if (r->unordered)
+            skip_unordered_data(r, rt_seq32_unwrap(r->tsn, forward->cumulative_tsn));
+    }
     return RT_OK;
 }

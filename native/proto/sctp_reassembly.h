@@ -2,12 +2,12 @@
  *
  * A message's first fragment makes a partial message of the expected size; fragments that follow in order
  * are appended to it straight from the packet, one copy, which is nearly all of them. A fragment whose
- * predecessor is missing is parked as a copy of its own until it fits. Both kinds lie in lists sorted by
- * (message, position) and searched from the end, where new chunks belong. Streams are made on first use.
+ * predecessor is missing is parked as a copy of its own until it fits. Both kinds lie in sorted lists
+ * (sctp_nodes.h). Streams are made on first use.
  *
- * Within a stream a position is the TSN for DATA and the FSN for I-DATA. SSNs are widened to 32 bits beside
- * the next expected one, so ordered messages are numbered alike; unordered DATA has no message number, its
- * fragments are known by their consecutive TSNs (number 0 for all of them).
+ * Within a stream a position is the TSN for DATA and the FSN for I-DATA. Message numbers of 16 or 32 bits and TSNs
+ * are widened to 64 bits beside the ones expected next, so that they have an order; unordered DATA has no message
+ * number, its fragments are known by their consecutive TSNs (number 0 for all of them).
  */
 #ifndef RT_PROTO_SCTP_REASSEMBLY_H
 #define RT_PROTO_SCTP_REASSEMBLY_H
@@ -15,28 +15,15 @@
 #include "base/map.h"
 #include "base/message.h"
 #include "base/status.h"
+#include "proto/sctp_nodes.h"
 #include "wire/sctp.h"
 
-#define RT_SCTP_PARKED_MAX 16384 /* fragments: bounds the work of searching */
-
-typedef struct rt_sctp_node {
-    struct rt_sctp_node *previous, *next;
-    uint32_t mid;
-    uint32_t key;        /* fragment: its position; partial: the position that it continues with */
-    rt_message *message; /* partial */
-    bool complete;       /* partial: waits for its turn */
-    uint8_t flags;       /* fragment */
-    uint16_t size;       /* fragment */
-    uint8_t data[];      /* fragment */
-} rt_sctp_node;
-
-typedef struct rt_sctp_nodes {
-    rt_sctp_node *first, *last;
-} rt_sctp_nodes;
+#define RT_SCTP_PARKED_MAX 16384 /* fragments: what a peer who never finishes anything can make us keep */
 
 typedef struct rt_sctp_in_stream {
     uint16_t id;
-    uint32_t next_mid;        /* of the ordered message to be delivered next */
+    uint64_t next_mid;        /* of the ordered message to be delivered next */
+    uint64_t unordered_mid;   /* the highest that came */
     uint32_t expected_size;   /* of a message in several fragments: the last one's */
     rt_sctp_nodes partial[2]; /* [unordered] */
     rt_sctp_nodes parked[2];
@@ -53,9 +40,13 @@ typedef struct rt_sctp_reassembly {
     uint64_t nodes;
     uint32_t parked;    /* fragments */
     uint32_t unordered; /* nodes of unordered messages */
+    uint64_t tsn;       /* the highest that came, widened */
+    uint64_t seed;      /* of the streams' places in their map, and of weights */
+    uint64_t weights;   /* given so far */
 } rt_sctp_reassembly;
 
-void rt_sctp_reassembly_init(rt_sctp_reassembly *r, uint64_t reserve_limit, uint32_t max_message_size);
+/* `seed` is a secret that the peer cannot know. */
+void rt_sctp_reassembly_init(rt_sctp_reassembly *r, uint64_t reserve_limit, uint32_t max_message_size, uint64_t seed);
 void rt_sctp_reassembly_free(rt_sctp_reassembly *r);
 
 /* One chunk that has not arrived before. RT_TOO_LARGE: the message exceeds max_message_size; RT_MALFORMED:

@@ -8,7 +8,7 @@ static rt_sctp_reassembly in;
 
 static void begin(void)
 {
-    rt_sctp_reassembly_init(&in, 1 << 20, 100000);
+    rt_sctp_reassembly_init(&in, 1 << 20, 100000, 1);
 }
 
 static void end(void)
