@@ -109,6 +109,8 @@ cdef class Worker:
     there is no epoll (or with `poll`), no descriptor can stand for many, and the worker is always threaded:
     see the property. `mmsg`, `gso`, `gro` false: without those ways of the kernel to move many datagrams per
     call. `OSError` when the system gives no descriptors or thread.
+
+    May be used by several threads; `run()` belongs to one of them. Not across `fork()`.
     """
 
     def __init__(
