@@ -95,7 +95,9 @@ Open = Callable[..., AbstractAsyncContextManager[Session]]
 @asynccontextmanager
 async def session_with(remote: Remote, *, incoming: str = "report", **options: Any) -> AsyncIterator[Session]:
     """Both ends, closed afterwards. `options` are those of `PeerConnection`."""
-    async with rtcore.PeerConnection(interfaces=[signaling.ADDRESS], **options) as pc:
+    if "endpoints" not in options:
+        options["interfaces"] = [signaling.ADDRESS]
+    async with rtcore.PeerConnection(**options) as pc:
         connection = await remote.open(incoming=incoming)
         try:
             yield Session(remote.stack, pc, connection)

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+import rtcore
+from benchmarks.peers import signaling
 from benchmarks.peers.process import Remote, start
 from benchmarks.peers.session import Open, Session, session_with
 from benchmarks.peers.stacks import PEERS, Stack
@@ -91,8 +93,32 @@ async def settle(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
+@pytest.fixture(scope="session")
+def kept_worker(runner: asyncio.Runner) -> Iterator[None]:
+    """Holds the event loop's worker, which else stays for a second after the last connection: the count of
+    descriptors would have to wait for that after each test."""
+
+    async def hold() -> rtcore.PeerConnection:
+        pc = rtcore.PeerConnection(interfaces=[signaling.ADDRESS])
+        pc.create_data_channel("hold")
+        await pc.set_local_description()
+        return pc
+
+    pc = runner.run(hold())
+    yield
+    runner.run(pc.close())
+
+
+@pytest.fixture(scope="session")
+def threaded_worker() -> Iterator[rtcore.Worker]:
+    with rtcore.Worker(threaded=True) as worker:
+        yield worker
+
+
 @pytest.fixture
-def nothing_leaks(runner: asyncio.Runner, remote: Remote) -> Iterator[None]:
+def nothing_leaks(
+    runner: asyncio.Runner, remote: Remote, kept_worker: None, threaded_worker: rtcore.Worker
+) -> Iterator[None]:
     """After the test there are as many descriptors and tasks as before."""
 
     async def tasks() -> set[asyncio.Task[Any]]:

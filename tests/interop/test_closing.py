@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+import rtcore
 from benchmarks.peers.session import Open
 
 COUNT = 20
@@ -55,4 +58,5 @@ async def test_connection_closed_there(opened: Open, by: str) -> None:
         await session.remote.close()
         async with asyncio.timeout(10):
             await ours.closed()
-        assert [message async for message in ours if message] == []
+        with pytest.raises(rtcore.ChannelClosedError):
+            await ours.receive()

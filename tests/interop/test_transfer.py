@@ -29,8 +29,9 @@ async def test_here(opened: Open) -> None:
         assert sent["sha256"] == received
 
 
-async def test_both_ways_at_once(opened: Open) -> None:
-    async with opened() as session:
+@pytest.mark.parametrize("threaded", [False, True], ids=["driven", "threaded"])
+async def test_both_ways_at_once(opened: Open, threaded_worker: rtcore.Worker, threaded: bool) -> None:
+    async with opened(worker=threaded_worker if threaded else None) as session:
         ours, theirs = await session.connect("us", mode="collect")
         total = session.stack.bulk // 5
         sent_here, sent_there, received_here, received_there = await asyncio.gather(
