@@ -17,7 +17,7 @@ struct rt_certificate {
     _Atomic uint32_t references;
     X509 *x509;
     EVP_PKEY *key;
-    SSL_CTX *context; /* may be shared with other certificates */
+    rt_dtls_library *library; /* may be shared with other certificates */
     uint8_t *der;
     size_t der_size;
     int64_t expires;
@@ -69,7 +69,7 @@ static bool read_expiry(const X509 *x509, int64_t *out)
 
 SSL *rt_certificate_ssl(const rt_certificate *certificate)
 {
-    SSL *ssl = SSL_new(certificate->context);
+    SSL *ssl = rt_dtls_library_ssl(certificate->library);
     if (ssl && SSL_use_certificate(ssl, certificate->x509) == 1 && SSL_use_PrivateKey(ssl, certificate->key) == 1)
         return ssl;
     SSL_free(ssl);
@@ -78,12 +78,9 @@ SSL *rt_certificate_ssl(const rt_certificate *certificate)
 
 static rt_status complete(rt_certificate *certificate, const rt_certificate *beside)
 {
-    if (!beside)
-        certificate->context = rt_dtls_context_new();
-    else if (SSL_CTX_up_ref(beside->context) == 1)
-        certificate->context = beside->context;
+    certificate->library = beside ? rt_dtls_library_ref(beside->library) : rt_dtls_library_new();
     int size = i2d_X509(certificate->x509, &certificate->der);
-    if (!certificate->context || size <= 0)
+    if (!certificate->library || size <= 0)
         return RT_SYSTEM;
     if (size > DER_MAX)
         return RT_UNSUPPORTED;
@@ -185,9 +182,9 @@ void rt_certificate_free(rt_certificate *certificate)
 {
     if (!certificate || --certificate->references > 0)
         return;
-    SSL_CTX_free(certificate->context);
     X509_free(certificate->x509);
     EVP_PKEY_free(certificate->key);
+    rt_dtls_library_free(certificate->library);
     OPENSSL_free(certificate->der);
     free(certificate);
 }

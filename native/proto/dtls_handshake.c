@@ -41,9 +41,9 @@ static int verify_certificate(X509_STORE_CTX *store, void *unused)
     return matches;
 }
 
-SSL_CTX *rt_dtls_context_new(void)
+SSL_CTX *rt_dtls_context_new(OSSL_LIB_CTX *openssl)
 {
-    SSL_CTX *context = SSL_CTX_new(DTLS_method());
+    SSL_CTX *context = SSL_CTX_new_ex(openssl, NULL, DTLS_method());
     if (!context)
         return NULL;
     SSL_CTX_set_security_level(context, 1); /* whatever the machine's openssl.cnf says */

@@ -5,6 +5,7 @@
  *   dtls_flight.c       the messages of our last flight: cut into records and datagrams, sent again
  *   dtls_record.c       keys, sealing, opening, replay window
  *   dtls_certificate.c  rt_certificate
+ *   dtls_library.c      OpenSSL with the algorithms that we need, and no more
  *
  * OpenSSL only ever sees the handshake. Its writes go nowhere: each message that it makes is taken where
  * OpenSSL announces it (the message callback), in the clear, and leaves in records of ours. So a flight is
@@ -127,9 +128,17 @@ struct rt_dtls {
 /* A new connection that has this certificate; NULL when OpenSSL fails. */
 SSL *rt_certificate_ssl(const rt_certificate *certificate);
 
+/* dtls_library.c */
+/* Shared by certificates, each of which holds a reference as long as it, or a key of it in OpenSSL, is there. */
+typedef struct rt_dtls_library rt_dtls_library;
+rt_dtls_library *rt_dtls_library_new(void); /* NULL when OpenSSL fails */
+rt_dtls_library *rt_dtls_library_ref(rt_dtls_library *library);
+void rt_dtls_library_free(rt_dtls_library *library);
+SSL *rt_dtls_library_ssl(const rt_dtls_library *library);
+
 /* dtls_handshake.c */
 /* What all connections have in common, whatever their certificate. */
-SSL_CTX *rt_dtls_context_new(void);
+SSL_CTX *rt_dtls_context_new(OSSL_LIB_CTX *openssl);
 rt_status rt_dtls_handshake_new(rt_dtls *dtls, rt_time now);
 void rt_dtls_handshake_free(rt_dtls *dtls);
 /* Frees OpenSSL's part. */
