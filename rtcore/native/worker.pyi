@@ -169,9 +169,10 @@ class Peer:
         """The application has consumed messages charged with `size`: opens the receive window again.
         Collected until there is a good part of the window, or the end of `Worker.run()`."""
     def set_receiver(self, handle: int, receiver: Callable[[Any, int], bool] | None) -> None:
-        """Messages of the channel, bytes or str, go to `receiver(data, charge)`, and no longer to
-        `on_message` (None: there again). If it returns True, they are consumed: no `release()` is needed.
-        `ValueError` for an unknown handle."""
+        """Messages of the channel go to `receiver(data, charge)`, and no longer to `on_message` (None: there
+        again). If it returns True, they are consumed: no `release()` is needed. `ValueError` for an unknown
+        handle.
+        """
     def close_channel(self, handle: int) -> None:
         """Delivers what is queued, then closes; `on_channel_closed` follows. Idempotent."""
     def forget_channel(self, handle: int) -> None:
