@@ -110,17 +110,22 @@ void rt_sctp_free(rt_sctp *s)
 void rt_sctp_push_event(rt_sctp *s, rt_sctp_event_type type, uint16_t stream, rt_message *message)
 {
     rt_sctp_happening *happening = rt_ring_push(&s->events);
+    if (!happening && type == RT_SCTP_EVENT_CLOSED) { /* takes the place of the last one */
+        happening = rt_ring_last(&s->events);
+        rt_message_free(happening->message);
+    }
     if (!happening) {
-        /* An event that is lost is a promise broken: the end. CLOSED takes the place of the last one. */
         rt_message_free(message);
-        if (s->ended)
-            return;
-        rt_message_free(((rt_sctp_happening *)rt_ring_last(&s->events))->message);
-        rt_ring_pop_last(&s->events);
-        rt_sctp_abort_with(s, RT_SCTP_CAUSE_OUT_OF_RESOURCE, rt_span_of(NULL, 0), "out of memory for events");
+        s->event_lost = true;
         return;
     }
     *happening = (rt_sctp_happening){.type = (uint16_t)type, .stream = stream, .message = message};
+}
+
+void rt_sctp_settle_events(rt_sctp *s)
+{
+    if (s->event_lost)
+        rt_sctp_abort_with(s, RT_SCTP_CAUSE_OUT_OF_RESOURCE, rt_span_of(NULL, 0), "too many events");
 }
 
 void rt_sctp_push_messages(rt_sctp *s)
@@ -415,4 +420,5 @@ void rt_sctp_expire(rt_sctp *s, rt_time now)
         case RT_SCTP_TIMERS: break;
         }
     }
+    rt_sctp_settle_events(s);
 }

@@ -169,7 +169,8 @@ struct rt_sctp {
     rt_sctp_sack_point sack_points[RT_SCTP_SMALL_BURST / 2];
     uint32_t sack_point_count;
 
-    rt_ring events; /* of rt_sctp_happening */
+    rt_ring events;  /* of rt_sctp_happening */
+    bool event_lost; /* there was no room for one */
     rt_sctp_control *controls, *controls_last;
     uint32_t control_count;
     rt_sctp_path path;
@@ -179,6 +180,9 @@ struct rt_sctp {
 
 /* sctp.c */
 void rt_sctp_push_event(rt_sctp *s, rt_sctp_event_type type, uint16_t stream, rt_message *message);
+/* An event that is lost is a promise broken: the end of the association. Not where it is lost, in the middle of
+ * something whose memory the end frees, but here: each call that makes many events closes with this. */
+void rt_sctp_settle_events(rt_sctp *s);
 void rt_sctp_push_messages(rt_sctp *s); /* what reassembly has ready */
 /* The end: everything queued is dropped, CLOSED is the last event. */
 void rt_sctp_end(rt_sctp *s, uint16_t error, const char *text);

@@ -113,9 +113,10 @@ static void on_forward(rt_sctp *s, const rt_sctp_chunk *chunk)
     s->sack_now = true;
     if (!rt_sctp_tracker_forward(&s->tracker, forward.cumulative_tsn))
         return;
-    if (rt_sctp_reassembly_forward(&s->reassembly, &forward) != RT_OK)
+    if (rt_sctp_reassembly_forward(&s->reassembly, &forward) == RT_OK)
+        rt_sctp_push_messages(s);
+    else
         rt_sctp_abort_with(s, RT_SCTP_CAUSE_OUT_OF_RESOURCE, rt_span_of(NULL, 0), "out of memory");
-    rt_sctp_push_messages(s);
 }
 
 /* RFC 9260 section 6.2: at once when something is missing, came twice or every second packet, else soon. At
@@ -319,6 +320,7 @@ rt_status rt_sctp_receive(rt_sctp *s, rt_span packet, rt_time now)
         rt_sctp_reset_deferred(s, now);
     if (s->state == RT_SCTP_SHUTDOWN_SENT && arrived)
         rt_sctp_repeat_shutdown(s, now); /* section 9.2: with the SACK, and T2 begins again */
+    rt_sctp_settle_events(s);
     if (!rt_reader_ok(&r)) {
         s->stats.malformed++;
         return RT_MALFORMED;

@@ -178,8 +178,6 @@ void rt_sctp_reset_answered(rt_sctp *s, uint32_t result)
         assert(stream && stream->reset == RT_SCTP_RESET_SENT && drained(stream));
         stream->reset = RT_SCTP_RESET_NONE;
         rt_sctp_push_event(s, done ? RT_SCTP_EVENT_RESET_OUT : RT_SCTP_EVENT_RESET_FAILED, stream->id, NULL);
-        if (s->ended)
-            return;
         if (done)
             rt_sctp_queue_forget(&s->queue, stream);
     }
@@ -200,8 +198,7 @@ static void on_response(rt_sctp *s, uint32_t response, uint32_t result, rt_time 
     resets->pending = false;
     rt_sctp_set(s, RT_SCTP_TIMER_RESET, RT_NEVER);
     rt_sctp_reset_answered(s, result);
-    if (!s->ended)
-        rt_sctp_reset_progress(s, now);
+    rt_sctp_reset_progress(s, now);
 }
 
 /* ---- the peer's requests ---- */
@@ -223,13 +220,11 @@ static void perform_one(rt_sctp *s, uint16_t stream)
 /* No streams named: all that are in use. */
 static void perform_all(rt_sctp *s)
 {
-    for (;;) {
-        size_t at = 0;
-        const rt_sctp_in_stream *stream = rt_map_next(&s->reassembly.streams, &at, NULL);
-        if (!stream || s->ended)
-            return;
-        perform_one(s, stream->id);
-    }
+    size_t at = 0;
+    const rt_sctp_in_stream *stream;
+    while ((stream = rt_map_next(&s->reassembly.streams, &at, NULL)))
+        rt_sctp_push_event(s, RT_SCTP_EVENT_RESET_IN, stream->id, NULL);
+    rt_sctp_reassembly_reset_all(&s->reassembly);
 }
 
 static uint32_t reset_out(rt_sctp *s, const rt_sctp_reset *reset)
@@ -253,7 +248,7 @@ static uint32_t reset_out(rt_sctp *s, const rt_sctp_reset *reset)
         resets->deferred = true;
         return RT_SCTP_RESULT_IN_PROGRESS;
     }
-    for (size_t i = 0; i < count && !s->ended; i++)
+    for (size_t i = 0; i < count; i++)
         perform_one(s, rt_load16(reset->streams.data + 2 * i));
     if (!count)
         perform_all(s);
@@ -269,12 +264,10 @@ void rt_sctp_reset_deferred(rt_sctp *s, rt_time now)
     if (rt_seq32_before(s->tracker.cumulative, resets->deferred_tsn))
         return;
     resets->deferred = false;
-    for (size_t i = 0; i < resets->deferred_count && !s->ended; i++)
+    for (size_t i = 0; i < resets->deferred_count; i++)
         perform_one(s, resets->deferred_streams[i]);
     if (!resets->deferred_count)
         perform_all(s);
-    if (s->ended)
-        return;
     free(resets->deferred_streams);
     resets->deferred_streams = NULL;
     resets->last_result = RT_SCTP_RESULT_PERFORMED;
@@ -328,8 +321,6 @@ static void on_request(rt_sctp *s, const rt_sctp_param *param, rt_time now)
     case RT_SCTP_PARAM_ADD_OUT: result = add_out(s, &reset); break;
     default: result = RT_SCTP_RESULT_DENIED; break; /* all sequence numbers at once; streams of ours */
     }
-    if (s->ended)
-        return;
     resets->expected++;
     resets->last_result = result;
     respond(s, reset.request, result);
@@ -343,7 +334,7 @@ void rt_sctp_on_reconfig(rt_sctp *s, const rt_sctp_chunk *chunk, rt_time now)
     }
     rt_reader r = rt_reader_of(chunk->value);
     rt_sctp_param param;
-    while (!s->ended && rt_sctp_next_param(&r, &param)) {
+    while (rt_sctp_next_param(&r, &param)) {
         uint32_t response, result;
         switch (param.type) {
         case RT_SCTP_PARAM_RESPONSE:

@@ -438,8 +438,6 @@ size_t rt_sctp_transmit(rt_sctp *s, rt_batch *out, rt_time now)
         if (size == RT_SCTP_HEADER_SIZE)
             continue; /* something was given up just now: tell */
         finish_packet(s, out, packet, size);
-        if (s->ended)
-            break; /* no memory for an event */
     }
     if (sent_data) {
         rt_sctp_guard_flight(s, now);
@@ -447,11 +445,12 @@ size_t rt_sctp_transmit(rt_sctp *s, rt_batch *out, rt_time now)
     }
     if (data)
         arm_waiting(s, now);
-    if (s->stats.messages_abandoned != abandoned && !s->ended) { /* a reset or the shutdown may wait for no more */
+    if (s->stats.messages_abandoned != abandoned) { /* a reset or the shutdown may wait for no more */
         if (s->resets.wanted)
             rt_sctp_reset_progress(s, now);
         rt_sctp_shutdown_progress(s, now);
-        send_controls(s, out);
     }
+    rt_sctp_settle_events(s);
+    send_controls(s, out);
     return out->count - first;
 }

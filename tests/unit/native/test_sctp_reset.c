@@ -1,4 +1,6 @@
 /* Stream reset, RFC 6525, as data channels use it: order, collisions, lost steps, strange requests. */
+#include <time.h>
+
 #include "sctp_pair.h"
 
 static sctp_pair pair;
@@ -182,9 +184,9 @@ static void begin_by_hand(void)
     answers = 0;
 }
 
-static void request(uint16_t type, uint32_t number, uint32_t last_tsn, const uint16_t *streams, size_t count)
+static void hand_over(uint16_t type, uint32_t number, uint32_t last_tsn, const uint16_t *streams, size_t count)
 {
-    uint8_t packet[256];
+    static uint8_t packet[1 << 16];
     rt_writer w = rt_writer_of(rt_buffer_of(packet, sizeof packet));
     rt_sctp_write_header(&w, 5000, 5000, tag_of_1);
     uint8_t *chunk = rt_sctp_open_chunk(&w, RT_SCTP_RE_CONFIG, 0);
@@ -199,6 +201,11 @@ static void request(uint16_t type, uint32_t number, uint32_t last_tsn, const uin
     rt_sctp_close_param(&w, param);
     rt_sctp_close_chunk(&w, chunk);
     rt_sctp_receive(pair.end[1], rt_span_of(packet, rt_writer_size(&w)), pair.now);
+}
+
+static void request(uint16_t type, uint32_t number, uint32_t last_tsn, const uint16_t *streams, size_t count)
+{
+    hand_over(type, number, last_tsn, streams, count);
     sctp_pair_pump(&pair);
 }
 
@@ -280,6 +287,78 @@ static void streams_are_added(void)
     sctp_pair_free(&pair);
 }
 
+/* A request that names no streams means all of them: one walk, however many there are. */
+static void all_streams_at_once(void)
+{
+    enum { STREAMS = 60000 };
+    begin_by_hand();
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        CHECK_EQ(sctp_pair_send(&pair, 0, (uint16_t)i, 1), RT_OK);
+        if (i % 1000 == 999)
+            sctp_pair_run(&pair, RT_MS(100));
+    }
+    sctp_pair_run(&pair, RT_SECONDS(1));
+    CHECK_EQ(pair.messages[1], STREAMS);
+    clock_t start = clock();
+    request(RT_SCTP_PARAM_RESET_OUT, next_request, cumulative_of_1, NULL, 0);
+    CHECK(clock() - start < CLOCKS_PER_SEC);
+    CHECK_EQ(last_result, RT_SCTP_RESULT_PERFORMED);
+    CHECK_EQ(pair.events[1][RT_SCTP_EVENT_RESET_IN], STREAMS);
+    sctp_pair_free(&pair);
+}
+
+/* More events than there may be, in one burst, while a message is about to be given up: the association ends, and
+ * not before everything that was under way is done with its memory. */
+static void too_many_events(void)
+{
+    enum { EACH = 30000, REQUESTS = 40 };
+    static uint16_t streams[EACH];
+    begin_by_hand();
+    rt_sctp_send_info info = {.protocol = 53, .stream = 1, .max_retransmits = 0, .lifetime = RT_NEVER};
+    CHECK_EQ(rt_sctp_send(pair.end[1], &info, rt_span_text("lost"), pair.now), RT_OK);
+    rt_batch batch;
+    rt_batch_init(&batch, rt_buffer_of(pair.memory, sizeof pair.memory), pair.slots, 64);
+    CHECK_EQ(rt_sctp_transmit(pair.end[1], &batch, pair.now), 1);
+    for (uint32_t i = 0; i < EACH; i++)
+        streams[i] = (uint16_t)i;
+    for (uint32_t i = 0; i < REQUESTS; i++)
+        hand_over(RT_SCTP_PARAM_RESET_OUT, next_request + i, cumulative_of_1, streams, EACH);
+    sctp_pair_run(&pair, RT_SECONDS(1));
+    CHECK_EQ(pair.events[1][RT_SCTP_EVENT_CLOSED], 1);
+    CHECK_EQ(pair.last[1].type, RT_SCTP_EVENT_CLOSED);
+    CHECK_EQ(pair.last[1].error, RT_SCTP_CAUSE_OUT_OF_RESOURCE);
+    CHECK_EQ(pair.events[0][RT_SCTP_EVENT_CLOSED], 1); /* told by an ABORT */
+    sctp_pair_free(&pair);
+}
+
+/* The same when exactly as many events wait as there may be. */
+static void as_many_events_as_there_may_be(void)
+{
+    enum { EACH = 1 << 14, REQUESTS = 64 }; /* 2^20 */
+    static uint16_t streams[EACH];
+    begin_by_hand();
+    rt_sctp_send_info info = {.protocol = 53, .stream = 1, .max_retransmits = 0, .lifetime = RT_NEVER};
+    CHECK_EQ(rt_sctp_send(pair.end[1], &info, rt_span_text("lost"), pair.now), RT_OK);
+    rt_batch batch;
+    rt_batch_init(&batch, rt_buffer_of(pair.memory, sizeof pair.memory), pair.slots, 64);
+    CHECK_EQ(rt_sctp_transmit(pair.end[1], &batch, pair.now), 1);
+    for (uint32_t i = 0; i < EACH; i++)
+        streams[i] = (uint16_t)i;
+    for (uint32_t i = 0; i < REQUESTS; i++)
+        hand_over(RT_SCTP_PARAM_RESET_OUT, next_request + i, cumulative_of_1, streams, EACH);
+    CHECK_EQ(rt_sctp_get_state(pair.end[1]), RT_SCTP_ESTABLISHED);
+    for (rt_time now = pair.now; rt_sctp_get_state(pair.end[1]) == RT_SCTP_ESTABLISHED; now += RT_MS(100)) {
+        CHECK(now < pair.now + RT_SECONDS(10));
+        rt_sctp_expire(pair.end[1], now);
+        rt_batch_reset(&batch);
+        rt_sctp_transmit(pair.end[1], &batch, now); /* gives the message up: one event too many */
+    }
+    sctp_pair_run(&pair, RT_SECONDS(1));
+    CHECK_EQ(pair.last[1].type, RT_SCTP_EVENT_CLOSED);
+    CHECK_EQ(pair.last[1].error, RT_SCTP_CAUSE_OUT_OF_RESOURCE);
+    sctp_pair_free(&pair);
+}
+
 int main(int argc, char **argv)
 {
     RUN(reset_waits_for_what_is_queued);
@@ -292,5 +371,8 @@ int main(int argc, char **argv)
     RUN(reset_waits_for_its_last_tsn);
     RUN(other_requests);
     RUN(streams_are_added);
+    RUN(all_streams_at_once);
+    RUN(too_many_events);
+    RUN(as_many_events_as_there_may_be);
     CHECK_MAIN_END;
 }
