@@ -15,6 +15,7 @@ from libc.string cimport memcpy, memset, strlen
 
 from rtcore.native.base cimport (
     RT_AGAIN,
+    RT_TOO_LARGE,
     RT_OK,
     RT_SYSTEM,
     RT_UNEXPECTED,
@@ -116,6 +117,7 @@ cdef class Peer(Tenant):
     cdef object on_message
     cdef uint32_t empty_room   # in the send buffer when nothing is queued or in flight
     cdef uint32_t queued       # bytes of messages since the last flush
+    cdef uint32_t largest      # message that the remote side takes, 0: no limit
     cdef size_t consumed       # bytes released by the application, not yet by us
     cdef size_t release_at
     cdef bint is_unsettled
@@ -496,6 +498,7 @@ cdef class Peer(Tenant):
         cdef rt_status status = rt_peer_start_sctp(machine, port, size, rt_worker_now())
         if status == RT_OK:
             self.empty_room = rt_sctp_send_room(rt_peer_sctp(machine))
+            self.largest = size
         self.flush_and_leave()
         check(status, "start_sctp")
 
@@ -628,6 +631,8 @@ cdef class Peer(Tenant):
             return True
         if status == RT_AGAIN:
             return False
+        if status == RT_TOO_LARGE:
+            raise ValueError(f"too large: a message of {size} bytes, the remote side takes up to {self.largest}")
         check(status, f"channel {handle}")
 
     def buffered_amount(self, uint32_t handle):
