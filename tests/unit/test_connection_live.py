@@ -241,7 +241,7 @@ def test_too_large_messages_are_refused() -> None:
     async def test() -> None:
         async with pair(max_message_size=1000) as (a, b):
             one, two = await open_pair(a, b)
-            with pytest.raises(ValueError, match="1001 bytes.*up to 1000"):
+            with pytest.raises(ValueError, match=r"1001 bytes.*up to 1000"):
                 await one.send(bytes(1001))
             await one.send(bytes(1000))
             assert await two.receive() == bytes(1000)
