@@ -632,7 +632,7 @@ cdef class Peer(Tenant):
         if status == RT_AGAIN:
             return False
         if status == RT_TOO_LARGE:
-            raise ValueError(f"too large: a message of {size} bytes, the remote side takes up to {self.largest}")
+            raise ValueError(f"too large: {size} bytes, the remote side takes messages up to {self.largest}")
         check(status, f"channel {handle}")
 
     def buffered_amount(self, uint32_t handle):
