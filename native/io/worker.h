@@ -37,7 +37,8 @@ rt_status rt_worker_new(const rt_worker_config *config, rt_worker **out);
 void rt_worker_free(rt_worker *worker);
 
 int rt_worker_fd(const rt_worker *worker);
-/* Driven: one iteration, without waiting. Threaded: nothing. */
+/* Driven: one iteration without waiting, and some more while packets come in and no event waits. Threaded:
+ * nothing. */
 void rt_worker_run(rt_worker *worker);
 /* Driven: when run() is due without traffic; for loops on systems without timerfd. */
 rt_time rt_worker_deadline(rt_worker *worker);

@@ -194,7 +194,7 @@ cdef class Worker:
     # ---- events ----
 
     def run(self):
-        """One iteration if driven, then the waiting events to their handlers; returns how many.
+        """If driven, one iteration or a few, then the waiting events to their handlers; returns how many.
 
         An exception of a handler goes to `sys.unraisablehook`; `KeyboardInterrupt` and `SystemExit` pass, and
         the next `run()` goes on where this one ended. After 1,024 events the descriptor is left readable for
