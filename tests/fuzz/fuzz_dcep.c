@@ -1,13 +1,6 @@
 /* Any bytes: what is accepted as an OPEN can be written again and reads the same. */
+#include "expect.h"
 #include "wire/dcep.h"
-
-#include <stdlib.h>
-
-static void expect(bool truth)
-{
-    if (!truth)
-        abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

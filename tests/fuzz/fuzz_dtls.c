@@ -7,19 +7,12 @@
  * Nothing is ever delivered that the peer did not seal as application data, and a connection that failed or
  * closed stays so.
  */
+#include "expect.h"
 #include "proto/dtls_internal.h"
-
-#include <stdlib.h>
 
 enum { CLIENT, SERVER };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-    if (!truth)
-        abort();
-}
 
 static rt_certificate *certificate(int end)
 {

@@ -1,10 +1,8 @@
 /* The input is a script for one agent: commands of its owner, datagrams of a peer who knows the passwords,
  * datagrams of anybody, time passing. Whatever the order, the agent stays in its bounds and never spins. */
+#include "expect.h"
 #include "proto/ice.h"
 #include "wire/stun.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 
 static const char UFRAG[2][5] = {"peer", "pees"}, PWD[23] = "the-peers-own-password";
 
@@ -18,14 +16,6 @@ typedef struct agent {
     rt_addr asked_to;
     uint16_t asked_socket;
 } agent;
-
-#define expect(truth)                                                                                                  \
-    do {                                                                                                               \
-        if (!(truth)) {                                                                                                \
-            fprintf(stderr, "line %d: not true: %s\n", __LINE__, #truth);                                              \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
 
 static rt_addr draw_address(agent *a)
 {

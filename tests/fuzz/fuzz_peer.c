@@ -4,17 +4,10 @@
  * The input is a list of steps {kind, argument, size (2 bytes), bytes}: bytes as a datagram of the remote
  * address, the same sealed as if the real remote peer had sent them inside DTLS, time that passes, calls.
  */
+#include "expect.h"
 #include "peer/peer.h"
 
-#include <stdlib.h>
-
 enum { DATAGRAM_MAX = 1500, BATCH = 32 };
-
-static void expect(bool truth)
-{
-    if (!truth)
-        abort();
-}
 
 typedef struct lab {
     rt_random random;

@@ -6,10 +6,9 @@
  *
  * Bit 1 turns interleaving off, bit 2 zero checksums, bit 3 makes buffers small. Whatever comes in: no
  * crash, bounded memory, bounded output, and the machine falls silent when nobody feeds it. */
+#include "expect.h"
 #include "proto/sctp.h"
 #include "wire/sctp.h"
-
-#include <assert.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -50,7 +49,7 @@ static void create(end *e, uint8_t flags, uint64_t seed)
         e->config.streams = 8;
     }
     e->sctp = rt_sctp_new(&e->config);
-    assert(e->sctp);
+    expect(e->sctp);
     e->unreleased = 0;
 }
 
@@ -64,12 +63,12 @@ static void transmit(fuzz *f, int from, int keep_percent, uint8_t noise)
     rt_batch_init(&batch, rt_buffer_of(memory, sizeof memory), packets, BATCH);
     for (;; rt_batch_reset(&batch)) {
         size_t count = rt_sctp_transmit(f->ends[from].sctp, &batch, f->now);
-        assert(count == batch.count);
+        expect(count == batch.count);
         if (count == 0)
             return;
-        assert(++rounds < 1000); /* a drain ends */
+        expect(++rounds < 1000); /* a drain ends */
         for (uint32_t i = 0; i < count; i++) {
-            assert(packets[i].size >= 16 && packets[i].size <= f->ends[from].config.max_mtu);
+            expect(packets[i].size >= 16 && packets[i].size <= f->ends[from].config.max_mtu);
             if (from == 0)
                 f->tag = rt_load32(packets[i].data + 4);
             if (to->waiting == WIRE || (int)(noise++ * 37 % 100) >= keep_percent)
@@ -105,9 +104,9 @@ static void take_events(fuzz *f, bool release)
         end *e = &f->ends[i];
         rt_sctp_event event;
         while (rt_sctp_event_next(e->sctp, &event)) {
-            assert((event.type == RT_SCTP_EVENT_MESSAGE) == (event.message != NULL));
+            expect((event.type == RT_SCTP_EVENT_MESSAGE) == (event.message != NULL));
             if (event.message) {
-                assert(event.message->size > 0 && event.message->size <= e->config.max_message_size);
+                expect(event.message->size > 0 && event.message->size <= e->config.max_message_size);
                 e->unreleased += event.message->size;
                 volatile uint8_t touched = event.message->data[event.message->size - 1];
                 (void)touched;
@@ -126,8 +125,8 @@ static void check_bounds(const fuzz *f)
     for (int i = 0; i < 2; i++) {
         rt_sctp_stats stats;
         rt_sctp_get_stats(f->ends[i].sctp, &stats);
-        assert(stats.receive_buffered <= 6ull * f->ends[i].config.receive_buffer + ROOM);
-        assert(rt_sctp_send_room(f->ends[i].sctp) <= f->ends[i].config.send_buffer);
+        expect(stats.receive_buffered <= 6ull * f->ends[i].config.receive_buffer + ROOM);
+        expect(rt_sctp_send_room(f->ends[i].sctp) <= f->ends[i].config.send_buffer);
     }
 }
 
@@ -159,15 +158,15 @@ static void run_on(fuzz *f)
 static void establish(fuzz *f)
 {
     for (int i = 0; i < 2; i++)
-        assert(rt_sctp_connect(f->ends[i].sctp, f->now) == RT_OK);
+        expect(rt_sctp_connect(f->ends[i].sctp, f->now) == RT_OK);
     for (int i = 0; i < 6; i++) {
         transmit(f, 0, 100, 0);
         transmit(f, 1, 100, 0);
         deliver_all(f);
         take_events(f, true);
     }
-    assert(rt_sctp_get_state(f->ends[0].sctp) == RT_SCTP_ESTABLISHED);
-    assert(rt_sctp_get_state(f->ends[1].sctp) == RT_SCTP_ESTABLISHED);
+    expect(rt_sctp_get_state(f->ends[0].sctp) == RT_SCTP_ESTABLISHED);
+    expect(rt_sctp_get_state(f->ends[1].sctp) == RT_SCTP_ESTABLISHED);
 }
 
 static void feed_packets(fuzz *f, rt_reader *r)

@@ -1,7 +1,6 @@
 /* SCTP packets: every parser on every chunk, and what was parsed comes back the same when it is written. */
+#include "expect.h"
 #include "wire/sctp.h"
-
-#include <assert.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -12,9 +11,9 @@ static rt_sctp_chunk written(const rt_writer *w)
 {
     rt_sctp_chunk chunk;
     rt_reader r = rt_reader_of(rt_span_of(memory, rt_writer_size(w)));
-    assert(rt_writer_ok(w));
-    assert(rt_sctp_next_chunk(&r, &chunk));
-    assert(rt_reader_left(&r) == 0);
+    expect(rt_writer_ok(w));
+    expect(rt_sctp_next_chunk(&r, &chunk));
+    expect(rt_reader_left(&r) == 0);
     return chunk;
 }
 
@@ -24,12 +23,12 @@ static void check_data(const rt_sctp_chunk *chunk)
     rt_writer w = rt_writer_of(rt_buffer_of(memory, sizeof memory));
     if (!rt_sctp_parse_data(chunk, &a))
         return;
-    assert(a.payload.size > 0);
+    expect(a.payload.size > 0);
     rt_sctp_write_data(&w, &a);
     rt_sctp_chunk again = written(&w);
-    assert(rt_sctp_parse_data(&again, &b));
-    assert(a.tsn == b.tsn && a.stream == b.stream && a.flags == b.flags && a.interleaved == b.interleaved);
-    assert(a.mid == b.mid && a.fsn == b.fsn && a.protocol == b.protocol && rt_span_equal(a.payload, b.payload));
+    expect(rt_sctp_parse_data(&again, &b));
+    expect(a.tsn == b.tsn && a.stream == b.stream && a.flags == b.flags && a.interleaved == b.interleaved);
+    expect(a.mid == b.mid && a.fsn == b.fsn && a.protocol == b.protocol && rt_span_equal(a.payload, b.payload));
 }
 
 static void check_params(rt_span span)
@@ -40,7 +39,7 @@ static void check_params(rt_span span)
     rt_reader r = rt_reader_of(span);
     while (rt_sctp_next_param(&r, &param)) {
         if (rt_sctp_parse_reset(&param, &reset))
-            assert(reset.streams.size <= param.value.size);
+            expect(reset.streams.size <= param.value.size);
         (void)rt_sctp_parse_response(&param, &response, &result);
     }
 }
@@ -57,9 +56,9 @@ static void check_init(const rt_sctp_chunk *chunk)
     rt_write_span(&w, a.params);
     rt_sctp_close_chunk(&w, open);
     rt_sctp_chunk again = written(&w);
-    assert(rt_sctp_parse_init(&again, &b));
-    assert(a.tag == b.tag && a.window == b.window && a.streams_out == b.streams_out);
-    assert(a.streams_in == b.streams_in && a.tsn == b.tsn && rt_span_equal(a.params, b.params));
+    expect(rt_sctp_parse_init(&again, &b));
+    expect(a.tag == b.tag && a.window == b.window && a.streams_out == b.streams_out);
+    expect(a.streams_in == b.streams_in && a.tsn == b.tsn && rt_span_equal(a.params, b.params));
 }
 
 static void check_sack(const rt_sctp_chunk *chunk)
@@ -76,10 +75,10 @@ static void check_sack(const rt_sctp_chunk *chunk)
         duplicates[i] = rt_sctp_sack_duplicate(&a, i);
     rt_sctp_write_sack(&w, a.cumulative_tsn, a.window, gaps, a.gap_count, duplicates, a.duplicate_count);
     rt_sctp_chunk again = written(&w);
-    assert(rt_sctp_parse_sack(&again, &b));
-    assert(a.cumulative_tsn == b.cumulative_tsn && a.window == b.window);
-    assert(a.gap_count == b.gap_count && a.duplicate_count == b.duplicate_count);
-    assert(rt_span_equal(rt_span_of(a.gaps, a.gap_count * 4), rt_span_of(b.gaps, b.gap_count * 4)));
+    expect(rt_sctp_parse_sack(&again, &b));
+    expect(a.cumulative_tsn == b.cumulative_tsn && a.window == b.window);
+    expect(a.gap_count == b.gap_count && a.duplicate_count == b.duplicate_count);
+    expect(rt_span_equal(rt_span_of(a.gaps, a.gap_count * 4), rt_span_of(b.gaps, b.gap_count * 4)));
 }
 
 static void check_forward(const rt_sctp_chunk *chunk)
@@ -93,11 +92,11 @@ static void check_forward(const rt_sctp_chunk *chunk)
         skips[i] = rt_sctp_forward_skip(&a, i);
     rt_sctp_write_forward(&w, a.interleaved, a.cumulative_tsn, skips, a.count);
     rt_sctp_chunk again = written(&w);
-    assert(rt_sctp_parse_forward(&again, &b));
-    assert(a.cumulative_tsn == b.cumulative_tsn && a.interleaved == b.interleaved && a.count == b.count);
+    expect(rt_sctp_parse_forward(&again, &b));
+    expect(a.cumulative_tsn == b.cumulative_tsn && a.interleaved == b.interleaved && a.count == b.count);
     for (size_t i = 0; i < a.count; i++) {
         rt_sctp_skip skip = rt_sctp_forward_skip(&b, i);
-        assert(skip.stream == skips[i].stream && skip.mid == skips[i].mid && skip.unordered == skips[i].unordered);
+        expect(skip.stream == skips[i].stream && skip.mid == skips[i].mid && skip.unordered == skips[i].unordered);
     }
 }
 
@@ -112,10 +111,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size <= sizeof memory) {
         memcpy(memory, data, size);
         rt_sctp_seal(rt_buffer_of(memory, size));
-        assert(rt_sctp_checksum_ok(rt_span_of(memory, size)));
+        expect(rt_sctp_checksum_ok(rt_span_of(memory, size)));
     }
     while (rt_sctp_next_chunk(&r, &chunk)) {
-        assert(chunk.value.size <= size);
+        expect(chunk.value.size <= size);
         check_data(&chunk); /* each parser sees each chunk, whatever its type says */
         check_init(&chunk);
         check_sack(&chunk);

@@ -1,16 +1,6 @@
 /* Any bytes: the parser stays inside them, and what it accepts can be built again and reads the same. */
+#include "expect.h"
 #include "wire/stun.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-#define expect(truth)                                                                                                  \
-    do {                                                                                                               \
-        if (!(truth)) {                                                                                                \
-            fprintf(stderr, "line %d: not true: %s\n", __LINE__, #truth);                                              \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
 
 static void rebuild(const rt_stun *stun)
 {
