@@ -13,20 +13,6 @@ static rt_worker_config plain(void)
 
 /* ---- bytes both ways ---- */
 
-enum { MESSAGES = 200, SIZE = 20000 };
-
-static bool exchanged(rig *r)
-{
-    bool all = true;
-    for (uint32_t i = 0; i < r->node_count; i++) {
-        rig_node *node = &r->nodes[i];
-        while (node->room && node->sent < MESSAGES && rig_send(node, SIZE))
-            ;
-        all = all && node->received == MESSAGES;
-    }
-    return all;
-}
-
 static void exchange(rt_worker_config config, int workers, int family)
 {
     int before = rig_descriptors();
@@ -34,7 +20,7 @@ static void exchange(rt_worker_config config, int workers, int family)
     rt_worker *a = rig_worker(r, &config), *b = workers == 2 ? rig_worker(r, &config) : a;
     rig_pair(r, a, b, family, UINT32_MAX);
     CHECK(rig_run(r, rig_all_open, RT_SECONDS(20)));
-    CHECK(rig_run(r, exchanged, RT_SECONDS(60)));
+    CHECK(rig_run(r, rig_exchanged, RT_SECONDS(60)));
     rt_worker_stats stats;
     rt_worker_get_stats(a, &stats);
     CHECK_EQ(stats.threaded, config.threaded || config.poll);
@@ -45,7 +31,7 @@ static void exchange(rt_worker_config config, int workers, int family)
     CHECK_EQ(stats.unroutable + stats.receive_errors, 0);
     CHECK(!config.no_gso || !stats.gso_runs);
     CHECK(!config.no_gro || !stats.gro_runs);
-    CHECK(stats.bytes_received > (uint64_t)MESSAGES * SIZE);
+    CHECK(stats.bytes_received > r->messages * r->message_size);
     rig_free(r);
     CHECK_EQ(rig_descriptors(), before);
 }

@@ -38,20 +38,6 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
     return (int)count;
 }
 
-enum { MESSAGES = 300, SIZE = 20000 };
-
-static bool exchanged(rig *r)
-{
-    bool all = true;
-    for (uint32_t i = 0; i < r->node_count; i++) {
-        rig_node *node = &r->nodes[i];
-        while (node->room && node->sent < MESSAGES && rig_send(node, SIZE))
-            ;
-        all = all && node->received == MESSAGES;
-    }
-    return all;
-}
-
 /* Peers wait with what they have while a socket is blocked: nothing is lost, so nothing is sent twice. */
 static void kernel_without_room(void)
 {
@@ -59,13 +45,14 @@ static void kernel_without_room(void)
         rt_worker_config config;
         rt_worker_config_default(&config);
         rig *r = rig_new();
+        r->messages = 300;
         rt_worker *a = rig_worker(r, &config), *b = rig_worker(r, &config);
         uint32_t socket = shared ? rig_shared(r, a) : UINT32_MAX;
         kernel.on = true;
         for (int i = 0; i < 3; i++)
             rig_pair(r, a, b, 4, socket);
         CHECK(rig_run(r, rig_all_open, RT_SECONDS(30)));
-        CHECK(rig_run(r, exchanged, RT_SECONDS(60)));
+        CHECK(rig_run(r, rig_exchanged, RT_SECONDS(60)));
         kernel.on = false;
         rt_worker_stats stats;
         rt_worker_get_stats(a, &stats);
@@ -91,9 +78,9 @@ static void removal_while_blocked(void)
     rt_worker_stats stats;
     do {
         kernel.calls = 0;
-        rig_send(one, SIZE);
+        rig_send(one, r->message_size);
         kernel.calls = 0;
-        rig_send(two, SIZE);
+        rig_send(two, r->message_size);
         rt_worker_get_stats(a, &stats);
     } while (stats.send_blocked < 2);
     rig_remove(one);

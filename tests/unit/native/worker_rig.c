@@ -12,6 +12,8 @@ rig *rig_new(void)
     CHECK(r);
     r->certificate = rt_certificate_generate((int64_t)time(NULL), 86400);
     CHECK(r->certificate);
+    r->messages = 200;
+    r->message_size = 20000;
     return r;
 }
 
@@ -261,6 +263,18 @@ bool rig_all_open(rig *r)
             return false;
     }
     return true;
+}
+
+bool rig_exchanged(rig *r)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < r->node_count; i++) {
+        rig_node *node = &r->nodes[i];
+        while (node->room && node->sent < r->messages && rig_send(node, r->message_size))
+            ;
+        all = all && node->received == r->messages;
+    }
+    return all;
 }
 
 int rig_descriptors(void)

@@ -28,6 +28,8 @@ typedef struct rig {
     rt_certificate *certificate;
     rig_node nodes[RIG_NODES]; /* by tag */
     uint32_t node_count;
+    uint64_t messages; /* for rig_exchanged: 200 of 20000 bytes unless changed */
+    size_t message_size;
 } rig;
 
 rig *rig_new(void);
@@ -43,6 +45,8 @@ void rig_remove(rig_node *node);
 /* Runs all workers and takes their events until `done` says so; false after `limit`. */
 bool rig_run(rig *r, bool (*done)(rig *), rt_time limit);
 bool rig_all_open(rig *r);
+/* Sends `r->messages` of `r->message_size` bytes from every node, as there is room; true when all have arrived. */
+bool rig_exchanged(rig *r);
 void rig_take(rig *r, rt_worker *worker);
 
 /* Sends a message of `size` (8 or more) with the next number; false when the send buffer is full. */
