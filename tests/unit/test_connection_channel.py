@@ -2,40 +2,16 @@
 
 import asyncio
 import gc
-import importlib.util
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fake_worker as fake
 import rtcore
-
-HERE = Path(__file__).resolve().parent
-
-
-def load(name: str) -> Any:
-    """A helper beside this file (pytest imports by file here, without sys.path)."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-fake = load("fake_worker")
-peer_of, exchange, pair, channels, turns = fake.peer_of, fake.exchange, fake.pair, fake.channels, fake.turns
-
-
-@pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    with fake.installed(monkeypatch) as one:
-        yield one
+from fake_worker import channels, exchange, pair, peer_of, turns
 
 
 @pytest.mark.parametrize(
