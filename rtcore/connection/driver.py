@@ -86,6 +86,10 @@ class Driver:
         else:
             _given.pop(self.worker, None)
 
+    def after_turn(self, function: Callable[[], object]) -> None:
+        """When what the loop runs now has had its turn."""
+        self._loop.call_soon(function)
+
     def call_soon(self, function: Callable[..., object], *arguments: object) -> None:
         """On the loop, from any thread. Nothing when the loop has ended."""
         if not self._loop.is_closed():

@@ -85,9 +85,16 @@ class Transport:
             lite=options.ice_lite,
             receive_buffer=options.receive_buffer,
             srtp_profiles=SRTP_PROFILES,
+            flush_later=self._flush_later if driver.worker.threaded else None,
             **options.peer,
         )
         return self._peer
+
+    def _flush_later(self) -> None:
+        """What one turn of the loop sends leaves together, from here. The worker's thread would be woken for
+        the first of it, and again and again for the rest."""
+        assert self._driver is not None
+        self._driver.after_turn(self.peer.flush)
 
     @property
     def peer(self) -> Peer:

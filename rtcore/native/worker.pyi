@@ -53,7 +53,9 @@ class Peer:
     (`release()`).
 
     `mtu`: largest datagram in bytes, UDP payload; `max_mtu`: how far path MTU discovery may raise it. Buffers
-    and sizes in bytes, times in seconds; `srtp_profiles`: up to four IANA numbers.
+    and sizes in bytes, times in seconds; `srtp_profiles`: up to four IANA numbers. `flush_later`: called,
+    from `send()`, when the first message is queued that is not sent at once; whoever gives it calls `flush()`
+    soon, and the worker is not woken for that.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Peer:
         failed_timeout: float = 30.0,
         keepalive_interval: float = 5.0,
         srtp_profiles: Sequence[int] = (),
+        flush_later: Callable[[], object] | None = None,
     ) -> None: ...
 
     # ICE
@@ -157,9 +160,11 @@ class Peer:
         send buffer is full: wait for `on_send_room`.
 
         When nothing was queued or in flight, or 56 KiB have come together, it is on the wire when this
-        returns. Else it leaves with the worker's next iteration, in company: one packet carries many small
-        messages. `ConnectionError` unless the channel is open, `ValueError` when the peer takes no message so
-        large."""
+        returns. Else it leaves with the worker's next iteration or `flush()`, in company: one packet carries
+        many small messages. `ConnectionError` unless the channel is open, `ValueError` when the peer takes no
+        message so large."""
+    def flush(self) -> None:
+        """Sends what `send()` has queued, in the caller's thread. Nothing when the peer is closed."""
     def buffered_amount(self, handle: int) -> int:
         """Bytes of the channel's messages that were not yet handed to the network for the first time."""
     def set_buffered_amount_low_threshold(self, handle: int, threshold: int) -> None:
@@ -171,8 +176,7 @@ class Peer:
     def set_receiver(self, handle: int, receiver: Callable[[Any, int], bool] | None) -> None:
         """Messages of the channel go to `receiver(data, charge)`, and no longer to `on_message` (None: there
         again). If it returns True, they are consumed: no `release()` is needed. `ValueError` for an unknown
-        handle.
-        """
+        handle."""
     def close_channel(self, handle: int) -> None:
         """Delivers what is queued, then closes; `on_channel_closed` follows. Idempotent."""
     def forget_channel(self, handle: int) -> None:

@@ -109,7 +109,9 @@ cdef class Peer(Tenant):
     (`release()`).
 
     `mtu`: largest datagram in bytes, UDP payload; `max_mtu`: how far path MTU discovery may raise it. Buffers
-    and sizes in bytes, times in seconds; `srtp_profiles`: up to four IANA numbers.
+    and sizes in bytes, times in seconds; `srtp_profiles`: up to four IANA numbers. `flush_later`: called,
+    from `send()`, when the first message is queued that is not sent at once; whoever gives it calls `flush()`
+    soon, and the worker is not woken for that.
     """
 
     cdef Worker worker
@@ -118,6 +120,8 @@ cdef class Peer(Tenant):
     cdef uint32_t empty_room   # in the send buffer when nothing is queued or in flight
     cdef uint32_t queued       # bytes of messages since the last flush
     cdef uint32_t largest      # message that the remote side takes, 0: no limit
+    cdef object flush_later    # None: the worker does it
+    cdef bint is_flush_due     # it was called, and flush() was not
     cdef size_t consumed       # bytes released by the application, not yet by us
     cdef size_t release_at
     cdef bint is_unsettled
@@ -147,6 +151,7 @@ cdef class Peer(Tenant):
         failed_timeout=30.0,
         keepalive_interval=5.0,
         srtp_profiles=(),
+        flush_later=None,
     ):
         cdef rt_peer_config config
         cdef rt_status status
@@ -188,6 +193,7 @@ cdef class Peer(Tenant):
         self.worker = worker
         self.handler = handler
         self.on_message = on_message
+        self.flush_later = flush_later
         self.read_credentials()
 
     cdef rt_peer *enter(self) except NULL:
@@ -219,6 +225,7 @@ cdef class Peer(Tenant):
         self.peer = NULL
         self.handler = None
         self.on_message = None
+        self.flush_later = None
         self.channels.clear()
 
     cdef int deliver(self, rt_worker_event *event) except -1:
@@ -596,9 +603,9 @@ cdef class Peer(Tenant):
         send buffer is full: wait for `on_send_room`.
 
         When nothing was queued or in flight, or 56 KiB have come together, it is on the wire when this
-        returns. Else it leaves with the worker's next iteration, in company: one packet carries many small
-        messages. `ConnectionError` unless the channel is open, `ValueError` when the peer takes no message so
-        large.
+        returns. Else it leaves with the worker's next iteration or `flush()`, in company: one packet carries
+        many small messages. `ConnectionError` unless the channel is open, `ValueError` when the peer takes no
+        message so large.
         """
         cdef Py_ssize_t size = 0
         cdef const char *text
@@ -624,9 +631,14 @@ cdef class Peer(Tenant):
         if idle or self.queued >= FLUSH_BYTES:
             self.queued = 0
             self.flush_and_leave()
-        else:
+        elif self.flush_later is None:
             rt_worker_flush_soon(self.peer)
             self.leave()
+        else:
+            self.leave()
+            if not self.is_flush_due:
+                self.is_flush_due = True
+                self.flush_later()
         if status == RT_OK:
             return True
         if status == RT_AGAIN:
@@ -634,6 +646,15 @@ cdef class Peer(Tenant):
         if status == RT_TOO_LARGE:
             raise ValueError(f"too large: {size} bytes, the remote side takes messages up to {self.largest}")
         check(status, f"channel {handle}")
+
+    def flush(self):
+        """Sends what `send()` has queued, in the caller's thread. Nothing when the peer is closed."""
+        self.is_flush_due = False
+        if self.peer is NULL or self.queued == 0 or self.worker.is_closed:
+            return
+        self.enter()
+        self.queued = 0
+        self.flush_and_leave()
 
     def buffered_amount(self, uint32_t handle):
         """Bytes of the channel's messages that were not yet handed to the network for the first time."""
@@ -678,8 +699,7 @@ cdef class Peer(Tenant):
     def set_receiver(self, uint32_t handle, receiver):
         """Messages of the channel go to `receiver(data, charge)`, and no longer to `on_message` (None: there
         again). If it returns True, they are consumed: no `release()` is needed. `ValueError` for an unknown
-        handle.
-        """
+        handle."""
         if handle not in self.channels:
             raise ValueError(f"there is no channel {handle}")
         self.channels[handle] = receiver

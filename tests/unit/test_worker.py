@@ -206,6 +206,25 @@ def test_first_message_leaves_before_send_returns(driven: Worker) -> None:
     run([driven], lambda: len(b.messages) == 2)
 
 
+def test_who_flushes_later_is_asked_once_per_burst(driven: Worker) -> None:
+    asked: list[None] = []
+    a, b = pair(driven, flush_later=lambda: asked.append(None))
+    run([driven], lambda: a.peer.stats()["sctp"]["bytes_in_flight"] == 0)
+    a.peer.send(a.handle(), b"at once")
+    for burst in range(1, 3):
+        before = driven.stats()
+        for _ in range(3):
+            a.peer.send(a.handle(), b"in company")
+        assert len(asked) == burst
+        assert driven.stats()["datagrams_sent"] == before["datagrams_sent"]
+        a.peer.flush()
+        a.peer.flush()
+        assert driven.stats()["datagrams_sent"] == before["datagrams_sent"] + 1
+    run([driven], lambda: b.messages == [b"at once"] + [b"in company"] * 6)
+    a.peer.close()
+    a.peer.flush()
+
+
 def test_a_receiver_takes_the_messages_of_its_channel(worker: Worker) -> None:
     a, b = pair(worker, send_buffer=1 << 16, receive_buffer=1 << 16)
     b.release = False
