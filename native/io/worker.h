@@ -1,9 +1,9 @@
 /* The worker: sockets, clock, and many peers, on its own thread or driven by somebody's event loop.
  *
- * One iteration: receive batches until the sockets are dry, route each datagram (exact source address
- * first, the STUN user name once on a miss), feed the peers, expire deadlines, drain the peers into send
- * batches, send (UDP GSO for runs to one destination, sendmmsg across destinations; each probed, each with
- * a fall-back), put events into the outbox and signal its descriptor once.
+ * One iteration: receive batches until the sockets are dry, route each datagram (by its socket; on a shared
+ * one as io/route.h tells), feed the peers, expire deadlines, drain the peers into the send batch, send (UDP
+ * GSO for runs to one destination, sendmmsg across destinations; each probed, each with a fall-back), put
+ * events into the outbox and signal its descriptor once.
  *
  * The same iteration runs in two ways:
  *   threaded   a thread of the worker's blocks on the sockets; fd() is readable when events wait

@@ -150,31 +150,37 @@ class DataChannel(Emitter):
 
     @property
     def label(self) -> str:
+        """What the side that made the channel called it."""
         return self._options.label
 
     @property
     def protocol(self) -> str:
+        """The subprotocol's name; empty: none."""
         return self._options.protocol
 
     @property
     def ordered(self) -> bool:
+        """Whether messages arrive in the order in which they were sent."""
         return self._options.ordered
 
     @property
     def negotiated(self) -> bool:
+        """Whether both sides made it, with the same id, without telling each other (RFC 8831 section 6.1)."""
         return self._options.negotiated
 
     @property
     def max_retransmits(self) -> int | None:
+        """How often a part of a message is sent again at the most (RFC 7496); None: no such limit."""
         return self._options.max_retransmits
 
     @property
     def max_packet_life_time(self) -> int | None:
-        """Milliseconds."""
+        """Milliseconds until a message is given up (RFC 3758); None: no such limit."""
         return self._options.max_packet_life_time
 
     @property
     def priority(self) -> str:
+        """ "very-low", "low", "medium" or "high" (W3C RTCPriorityType, RFC 8831 section 6.4)."""
         number = self._options.priority  # of the other end, any number; RFC 8831 section 6.4 has four
         return next((name for name, most in PRIORITIES.items() if number <= most), "high")
 

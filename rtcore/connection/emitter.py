@@ -98,6 +98,7 @@ class EventStream(Generic[E]):
         self._waiter: asyncio.Future[None] | None = None
 
     def put(self, event: E) -> None:
+        """Adds one; in the place of the oldest where there is no room. Nothing after `close()`."""
         if self._closed:
             return
         if len(self._queue) >= self._limit:

@@ -209,10 +209,12 @@ class PeerConnection(Emitter):
 
     @property
     def current_local_description(self) -> SessionDescription | None:
+        """The one that was last agreed on."""
         return self._negotiation.current_local
 
     @property
     def pending_local_description(self) -> SessionDescription | None:
+        """The one that waits for an answer, ours or theirs."""
         return self._negotiation.pending_local
 
     @property
@@ -222,10 +224,12 @@ class PeerConnection(Emitter):
 
     @property
     def current_remote_description(self) -> SessionDescription | None:
+        """The one that was last agreed on."""
         return self._negotiation.current_remote
 
     @property
     def pending_remote_description(self) -> SessionDescription | None:
+        """The one that waits for an answer, ours or theirs."""
         return self._negotiation.pending_remote
 
     @property

@@ -56,6 +56,7 @@ class SessionDescription:
             raise TypeError(f"sdp must be a str, not {type(self.sdp).__name__}")
 
     def to_dict(self) -> dict[str, str]:
+        """The JSON form of browsers (W3C RTCSessionDescriptionInit)."""
         return {"type": self.type, "sdp": self.sdp}
 
     @classmethod
