@@ -84,6 +84,7 @@ rt_sctp_sent *rt_sctp_outstanding_push(rt_sctp_outstanding *o, rt_sctp_outgoing 
         .sent_at = now,
         .offset = message->sent,
         .fragment = message->fragment,
+        .run_end = o->next,
         .size = size,
         .flags = (uint8_t)((message->unordered ? RT_SCTP_FLAG_UNORDERED : 0) |
                            (message->sent == 0 ? RT_SCTP_FLAG_BEGIN : 0) |
@@ -91,9 +92,11 @@ rt_sctp_sent *rt_sctp_outstanding_push(rt_sctp_outstanding *o, rt_sctp_outgoing 
         .state = size ? RT_SCTP_IN_FLIGHT : RT_SCTP_ABANDONED,
         .transmits = 1,
     };
+    uint32_t tsn = o->next++;
+    if (message->sent == 0)
+        message->first_tsn = tsn;
     message->chunks++;
     message->stream->chunks++;
-    uint32_t tsn = o->next++;
     if (size) {
         append(o, &o->flight, tsn, sent);
         o->bytes += size;
@@ -174,27 +177,30 @@ bool rt_sctp_outstanding_ack(rt_sctp_outstanding *o, uint32_t cumulative_tsn, rt
     return true;
 }
 
+/* Not to be sent again, whether it arrived or was given up. */
+static bool is_done(const rt_sctp_sent *sent)
+{
+    return sent->state == RT_SCTP_ACKED || sent->state == RT_SCTP_ABANDONED;
+}
+
 static void acknowledge_gap(rt_sctp_outstanding *o, uint32_t start, uint32_t end, rt_time now, rt_sctp_acked *out)
 {
-    uint32_t tsn = start;
-    while (rt_seq32_at_most(tsn, end)) {
+    /* Every record on the way learns how far the run goes, so that nobody walks it again, wherever the next
+     * block begins. */
+    for (uint32_t tsn = start, last; rt_seq32_at_most(tsn, end); tsn = last + 1) {
         rt_sctp_sent *sent = rt_sctp_sent_at(o, tsn);
-        if (sent->state == RT_SCTP_ACKED) {
-            uint32_t last = sent->run_end;
-            tsn = (rt_seq32_before(tsn, last) ? last : tsn) + 1;
-            continue;
-        }
-        if (sent->state != RT_SCTP_ABANDONED) {
+        last = tsn;
+        if (is_done(sent)) {
+            last = sent->run_end;
+        } else {
             acknowledge(o, tsn, sent, now, out);
             sent->state = RT_SCTP_ACKED;
             sent->run_end = tsn;
             o->behind++;
         }
-        tsn++;
+        if (rt_seq32_before(sent->run_end, end))
+            sent->run_end = end;
     }
-    rt_sctp_sent *first = rt_sctp_sent_at(o, start);
-    if (first->state == RT_SCTP_ACKED && rt_seq32_before(first->run_end, tsn - 1))
-        first->run_end = tsn - 1;
     if (rt_seq32_before(o->highest, end))
         o->highest = end;
 }
@@ -206,6 +212,7 @@ static uint32_t unacknowledge(rt_sctp_outstanding *o)
     uint32_t bytes = 0;
     for (uint32_t i = 0; i < o->ring.count; i++) {
         rt_sctp_sent *sent = rt_ring_at(&o->ring, i);
+        sent->run_end = o->acked + 1 + i;
         if (sent->state == RT_SCTP_ACKED) {
             sent->state = RT_SCTP_LOST;
             append(o, &o->lost, o->acked + 1 + i, sent);
@@ -287,12 +294,15 @@ void rt_sctp_outstanding_spurious(rt_sctp_outstanding *o)
 }
 
 /* The chunks of a message have consecutive TSNs without interleaving, and are spread with it: the ring is
- * searched, which happens once per abandoned message. */
+ * searched from its first one to its last one. */
 void rt_sctp_outstanding_abandon(rt_sctp_outstanding *o, rt_sctp_outgoing *message, uint32_t *bytes)
 {
     uint32_t left = message->chunks;
     *bytes = 0;
-    for (uint32_t i = 0; i < o->ring.count && left; i++) {
+    uint32_t first = message->first_tsn - o->acked - 1;
+    if (rt_seq32_at_most(message->first_tsn, o->acked))
+        first = 0;
+    for (uint32_t i = first; i < o->ring.count && left; i++) {
         rt_sctp_sent *sent = rt_ring_at(&o->ring, i);
         if (sent->message != message)
             continue;

@@ -3,8 +3,7 @@
  * A ring indexed by TSN holds one record per outstanding chunk; the bytes stay in the message. Two lists run
  * through the records: chunks in flight in the order of their (last) transmission, and lost chunks waiting
  * for retransmission. So everything that happens per SACK costs what it newly acknowledges: cumulative
- * acknowledgement pops the ring, gap-ack blocks skip over runs that are known (a run's first record knows its
- * end), and loss detection looks at the head of the transmission list and stops at the first chunk that is
+ * acknowledgement pops the ring, gap-ack blocks skip over runs that are known (a run's records know its end), and loss detection looks at the head of the transmission list and stops at the first chunk that is
  * not late. That is what keeps thousands of packets in flight as cheap as ten.
  *
  * Loss detection is RACK (RFC 8985) on TSNs: a chunk is lost when one that was sent later has arrived and a
@@ -35,7 +34,7 @@ typedef struct rt_sctp_sent {
     uint32_t offset;         /* of its bytes in the message */
     uint32_t fragment;       /* FSN */
     uint32_t previous, next; /* TSNs in its list */
-    uint32_t run_end;        /* first of a run of ACKED records: the last one's TSN */
+    uint32_t run_end;        /* ACKED, ABANDONED: up to there, all others are so too; itself at least */
     uint16_t size;           /* 0: stands for the rest of an abandoned message that was never sent */
     uint8_t flags;           /* RT_SCTP_FLAG_BEGIN, ..END, ..UNORDERED */
     uint8_t state;

@@ -30,8 +30,9 @@ typedef struct rt_sctp_outgoing {
     struct rt_sctp_outgoing *next;
     struct rt_sctp_out_stream *stream;
     uint32_t size;
-    uint32_t sent;     /* bytes handed to the network for the first time */
-    uint32_t chunks;   /* outstanding chunks that refer to it */
+    uint32_t sent;   /* bytes handed to the network for the first time */
+    uint32_t chunks; /* outstanding chunks that refer to it */
+    uint32_t first_tsn;
     uint32_t mid;      /* SSN or MID, given with the first chunk */
     uint32_t fragment; /* FSN of the next chunk */
     uint32_t protocol;

@@ -7,6 +7,7 @@
 #include "proto/sctp_queue.h"
 
 #define ONE_TURN ((uint64_t)1 << 32) /* widened numbers start here: none can fall below zero */
+#define WALK 64                      /* places in the map of streams that a FORWARD-TSN may cost */
 
 void rt_sctp_reassembly_init(rt_sctp_reassembly *r, uint64_t reserve_limit, uint32_t max_message_size, uint64_t seed)
 {
@@ -399,9 +400,14 @@ rt_status rt_sctp_reassembly_forward(rt_sctp_reassembly *r, const rt_sctp_forwar
         }
     }
     if (!forward->interleaved) {
-        r->tsn = higher(r->tsn, rt_seq32_unwrap(r->tsn, forward->cumulative_tsn));
-        if (r->unordered)
-            skip_unordered_data(r, rt_seq32_unwrap(r->tsn, forward->cumulative_tsn));
+        uint64_t tsn = rt_seq32_unwrap(r->tsn, forward->cumulative_tsn);
+        r->tsn = higher(r->tsn, tsn);
+        /* The walk over all streams is paid for by the chunks that ask for it. What it would drop hurts nobody
+         * but for its place in the buffer: it has a number that does not come again. */
+        if (r->unordered && (uint64_t)++r->forwards * WALK >= r->streams.capacity) {
+            r->forwards = 0;
+            skip_unordered_data(r, tsn);
+        }
     }
     return RT_OK;
 }

@@ -40,6 +40,7 @@ typedef struct rt_sctp_reassembly {
     uint64_t nodes;
     uint32_t parked;    /* fragments */
     uint32_t unordered; /* nodes of unordered messages */
+    uint32_t forwards;  /* FORWARD-TSNs since their unordered fragments were last looked for */
     uint64_t tsn;       /* the highest that came, widened */
     uint64_t seed;      /* of the streams' places in their map, and of weights */
     uint64_t weights;   /* given so far */
