@@ -12,7 +12,8 @@
 
 #define RT_CHANNEL_ID_NONE 65535 /* not a valid stream id (RFC 8832 section 6) */
 #define RT_CHANNEL_LABEL_MAX 65535
-#define RT_CHANNEL_FAILED 0xfffe /* `error` of CLOSED: this channel alone failed; `text` says why */
+#define RT_CHANNEL_TEXT_MAX (4u << 20) /* bytes of labels and subprotocols that the peer can make us keep */
+#define RT_CHANNEL_FAILED 0xfffe       /* `error` of CLOSED: this channel alone failed; `text` says why */
 
 typedef enum rt_channel_state { /* W3C RTCDataChannelState */
                                 RT_CHANNEL_CONNECTING,
@@ -35,7 +36,7 @@ typedef struct rt_channel_options {
 typedef struct rt_channels rt_channels;
 
 /* `sctp` is borrowed and must outlive the set. `max_channels` bounds what the peer can open (default by
- * passing 0: 65535). */
+ * passing 0: 65535), and so does RT_CHANNEL_TEXT_MAX: further ones are refused by a reset of their stream. */
 rt_channels *rt_channels_new(rt_sctp *sctp, uint32_t max_channels);
 void rt_channels_free(rt_channels *channels);
 
@@ -101,7 +102,7 @@ void rt_channels_end(rt_channels *channels, uint16_t error, const char *text);
 typedef struct rt_channels_stats {
     uint64_t opened, closed;        /* W3C dataChannelsOpened, dataChannelsClosed */
     uint64_t malformed, unexpected; /* DCEP messages or data dropped */
-    uint64_t refused;               /* opens beyond max_channels */
+    uint64_t refused;               /* opens beyond max_channels or RT_CHANNEL_TEXT_MAX */
 } rt_channels_stats;
 
 void rt_channels_get_stats(const rt_channels *channels, rt_channels_stats *out);

@@ -73,6 +73,7 @@ struct rt_channels {
     rt_channel_link all, owing, telling; /* heads */
     uint32_t last_handle;
     uint32_t max_incoming, incoming; /* channels of the peer that are not forgotten */
+    uint32_t incoming_text;          /* bytes of their labels and subprotocols */
 
     bool role_known, dtls_client;
     bool connected;     /* the association is up */

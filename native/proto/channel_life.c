@@ -53,8 +53,10 @@ void rt_channel_destroy(rt_channels *set, rt_channel *channel)
     rt_channel_unlink(&channel->all);
     if (channel->handle)
         rt_map_remove(&set->by_handle, channel->handle);
-    if (channel->incoming && channel->handle)
+    if (channel->incoming && channel->handle) {
         set->incoming--;
+        set->incoming_text -= (uint32_t)channel->label_size + channel->subprotocol_size;
+    }
     free(channel);
 }
 

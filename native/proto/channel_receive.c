@@ -48,6 +48,7 @@ static void accept_open(rt_channels *set, uint16_t stream, const rt_dcep_open *o
         return;
     }
     set->incoming++;
+    set->incoming_text += (uint32_t)(open->label.size + open->protocol.size);
     channel->incoming = channel->acknowledged = channel->told = true;
     channel->stream_busy = stream_busy;
     channel->ordered = !open->unordered;
@@ -93,7 +94,8 @@ static void receive_open(rt_channels *set, uint16_t stream, rt_span message, rt_
     } else if (ours || stream >= rt_sctp_streams_out(set->sctp)) {
         set->stats.unexpected++;
         refuse(set, stream, now);
-    } else if (set->incoming >= set->max_incoming) {
+    } else if (set->incoming >= set->max_incoming ||
+               open.label.size + open.protocol.size > RT_CHANNEL_TEXT_MAX - set->incoming_text) {
         set->stats.refused++;
         refuse(set, stream, now);
     } else {

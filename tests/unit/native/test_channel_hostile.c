@@ -204,10 +204,40 @@ static void test_reuse_of_a_stream(void)
     pair_free(p);
 }
 
+/* Labels may have 65535 bytes each, and channels may be as many; together they are bounded. */
+static void test_labels_are_bounded(void)
+{
+    enum { COUNT = 100, EACH = 2 * RT_CHANNEL_LABEL_MAX, FIT = RT_CHANNEL_TEXT_MAX / EACH };
+    static uint8_t text[RT_CHANNEL_LABEL_MAX];
+    memset(text, 'x', sizeof text);
+    pair *p = pair_connected();
+    rt_channel_options options = options_of("");
+    options.label = options.subprotocol = rt_span_of(text, sizeof text);
+    uint32_t first = 0;
+    for (int i = 0; i < COUNT; i++) {
+        uint32_t handle = open_channel(p, &p->a, &options);
+        first = first ? first : handle;
+        pair_run(p, RT_SECONDS(1));
+    }
+    CHECK_EQ(stats_of(&p->b).opened, FIT);
+    CHECK_EQ(stats_of(&p->b).refused, COUNT - FIT);
+
+    /* A forgotten channel gives its place back. */
+    uint32_t theirs = expect(&p->b, RT_CHANNEL_EVENT_INCOMING)->handle;
+    CHECK_EQ(rt_channel_close(p->a.channels, first, p->now), RT_OK);
+    pair_run(p, RT_SECONDS(2));
+    rt_channel_forget(p->b.channels, theirs);
+    (void)open_channel(p, &p->a, &options);
+    pair_run(p, RT_SECONDS(1));
+    CHECK_EQ(stats_of(&p->b).opened, FIT + 1);
+    pair_free(p);
+}
+
 int main(int argc, char **argv)
 {
     RUN(test_bad_open_is_refused);
     RUN(test_refused_stream_comes_back);
+    RUN(test_labels_are_bounded);
     RUN(test_other_dcep);
     RUN(test_open_on_used_stream);
     RUN(test_peer_refuses);
