@@ -357,7 +357,7 @@ static void restart(rt_sctp *s, const rt_sctp_cookie *c, rt_time now)
         s->timers[i] = RT_NEVER;
     s->recovering = s->reduced = s->probe = s->probe_out = s->window_probe = s->forward_due = false;
     s->sack_now = false;
-    s->sack_packets = 0;
+    s->sack_packets = s->sack_point_count = 0;
     s->resent_count = s->backoff = s->errors = 0;
     adopt(s, c);
     rt_sctp_free_buffer(s, bytes, messages);
