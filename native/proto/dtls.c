@@ -8,6 +8,7 @@
 #define MTU_MIN 256      /* every record of a flight fits, so that a flight always gets on */
 #define MTU_CAUTIOUS 548 /* 576 - IPv4 - UDP: when a flight was lost several times (RFC 6347 section 4.1.1.1) */
 #define CAUTIOUS_AFTER 3
+#define GOOD_BYES 3   /* copies of close_notify, in a datagram each */
 #define HELD_MAX 8192 /* bytes of records kept until the connection opens */
 
 void rt_dtls_config_default(rt_dtls_config *config)
@@ -82,6 +83,7 @@ static void queue_alert(rt_dtls *dtls, uint8_t level, uint8_t description)
     dtls->alert[0] = level;
     dtls->alert[1] = description;
     dtls->alert_epoch = dtls->sealer != NULL;
+    dtls->alert_copies = 0;
 }
 
 /* To CLOSED or FAILED, with what is not needed any more given back. */
@@ -378,7 +380,10 @@ static size_t transmit_alert(rt_dtls *dtls, rt_batch *out)
     memcpy(record + (dtls->alert_epoch ? RT_DTLS_HEADROOM : RECORD_HEADER), dtls->alert, sizeof dtls->alert);
     rt_status status =
         rt_dtls_record_seal(dtls, record, CONTENT_ALERT, DTLS_1_2, dtls->alert_epoch, sizeof dtls->alert);
-    dtls->alert[0] = 0;
+    if (dtls->alert_copies && status == RT_OK)
+        dtls->alert_copies--;
+    else
+        dtls->alert[0] = 0;
     if (status != RT_OK)
         return 0; /* the peer learns of the end by other means */
     (void)rt_batch_commit(out, overhead + sizeof dtls->alert);
@@ -399,8 +404,13 @@ size_t rt_dtls_transmit(rt_dtls *dtls, rt_batch *out, rt_time now)
         if (dtls->handshake && handshake->ssl && !rt_dtls_flight_waits(&dtls->flight))
             handshake->retransmit_at = rt_time_after(now, handshake->timeout);
     }
-    if (dtls->alert[0] && !rt_dtls_flight_waits(&dtls->flight))
-        count += transmit_alert(dtls, out);
+    if (dtls->alert[0] && !rt_dtls_flight_waits(&dtls->flight)) {
+        size_t sent;
+        do {
+            sent = transmit_alert(dtls, out);
+            count += sent;
+        } while (dtls->alert[0] && sent);
+    }
     return count;
 }
 
@@ -438,6 +448,9 @@ void rt_dtls_close(rt_dtls *dtls, rt_time now)
         return;
     if (dtls->state == RT_DTLS_CONNECTING || dtls->state == RT_DTLS_CONNECTED)
         queue_alert(dtls, ALERT_WARNING, ALERT_CLOSE_NOTIFY);
+    /* Nobody repeats a good-bye, and without one the peer waits for its consent checks to fail: half a minute.
+     * Each copy is a record of its own; those behind the first that arrives are dropped as any record then. */
+    dtls->alert_copies = GOOD_BYES - 1;
     end(dtls, RT_DTLS_CLOSED, NULL);
 }
 

@@ -102,7 +102,7 @@ size_t rt_dtls_transmit(rt_dtls *dtls, rt_batch *out, rt_time now); /* handshake
 rt_time rt_dtls_deadline(const rt_dtls *dtls);
 void rt_dtls_expire(rt_dtls *dtls, rt_time now);
 
-/* close_notify is queued; CLOSED at once. Idempotent. */
+/* close_notify is queued, three times, since nothing repeats it if it is lost; CLOSED at once. Idempotent. */
 void rt_dtls_close(rt_dtls *dtls, rt_time now);
 
 rt_dtls_state rt_dtls_get_state(const rt_dtls *dtls);

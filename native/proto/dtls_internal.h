@@ -99,6 +99,7 @@ struct rt_dtls {
     rt_dtls_flight flight;
     uint8_t alert[2]; /* to be sent; level 0: none */
     uint8_t alert_epoch;
+    uint8_t alert_copies; /* to follow the first one */
 
     /* Records */
     rt_gcm *sealer, *opener;

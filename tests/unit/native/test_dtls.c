@@ -439,10 +439,10 @@ static void close_both_ways(void)
         rt_dtls_close(pair->ends[first], pair->now);
         CHECK_EQ(rt_dtls_get_state(pair->ends[first]), RT_DTLS_CLOSED);
         outbox_reset(&pair->out);
-        CHECK_EQ(rt_dtls_transmit(pair->ends[first], &pair->out.batch, pair->now), 1);
-        /* Data and close_notify in one datagram: both count. */
-        memcpy(record + size, pair->out.packets[0].data, pair->out.packets[0].size);
-        size += pair->out.packets[0].size;
+        CHECK_EQ(rt_dtls_transmit(pair->ends[first], &pair->out.batch, pair->now), 3);
+        /* Data and close_notify in one datagram: both count. The last copy, for the others may be lost. */
+        memcpy(record + size, pair->out.packets[2].data, pair->out.packets[2].size);
+        size += pair->out.packets[2].size;
         CHECK_EQ(rt_dtls_receive(pair->ends[!first], rt_buffer_of(record, size), pair->now), RT_OK);
         rt_span text;
         CHECK(rt_dtls_read(pair->ends[!first], &text) && rt_span_equal(text, rt_span_of("last", 4)));
