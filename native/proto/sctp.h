@@ -5,7 +5,9 @@
  *
  * Sans-IO, one thread at a time. Bounded: outgoing data by `send_buffer` (RT_AGAIN beyond it), incoming by
  * `receive_buffer` (advertised as a_rwnd; counts reassembly, undelivered messages and messages taken but
- * not yet released). A slow reader therefore slows the sender and loses nothing.
+ * not yet released). A slow reader therefore slows the sender and loses nothing. A peer that ignores the
+ * window gets no further: payload is held to `receive_buffer`, to twice that while an incomplete message is
+ * waited for, and bookkeeping of tiny chunks to as much again: seven times `receive_buffer` at the very worst.
  *
  * Drive: feed a whole burst of datagrams, then drain transmit() and event(), then sleep until deadline(): a
  * large burst makes one SACK; one of up to 32 packets makes one for every second packet, since other stacks
@@ -25,17 +27,19 @@
 #define RT_SCTP_MTU_MAX 4096
 
 typedef struct rt_sctp_config {
-    rt_random *random;         /* borrowed */
-    uint16_t local_port;       /* default 5000 */
-    uint16_t remote_port;      /* default 5000 */
-    uint16_t mtu;              /* SCTP packet to begin with, default 1163 (1200 less DTLS); above MTU_MAX: that */
-    uint16_t max_mtu;          /* ceiling of path MTU discovery; equal to `mtu`: no probing (default) */
-    uint16_t streams;          /* asked for and offered, default 65535 */
-    uint32_t receive_buffer;   /* default 4 MiB */
-    uint32_t send_buffer;      /* default 4 MiB: bytes accepted and not yet acknowledged or abandoned */
-    uint32_t max_message_size; /* the largest we take, default 1 MiB; larger ones abort the association */
-    bool zero_checksum;        /* offer (RFC 9653: DTLS below), default true */
-    bool interleaving;         /* offer I-DATA, default true */
+    rt_random *random;    /* borrowed */
+    uint16_t local_port;  /* default 5000 */
+    uint16_t remote_port; /* default 5000 */
+    uint16_t mtu;         /* SCTP packet to begin with, default 1163 (1200 less DTLS); above MTU_MAX: that */
+    /* Ceiling of path MTU discovery; equal to `mtu`: no probing (default). A chunk that was cut for a larger MTU
+     * keeps its size, so data in flight does not survive a path whose MTU shrinks below it afterwards. */
+    uint16_t max_mtu;
+    uint16_t streams;                      /* asked for and offered, default 65535 */
+    uint32_t receive_buffer;               /* default 4 MiB */
+    uint32_t send_buffer;                  /* default 4 MiB: bytes accepted and not yet acknowledged or abandoned */
+    uint32_t max_message_size;             /* the largest we take, default 1 MiB; larger ones abort the association */
+    bool zero_checksum;                    /* offer (RFC 9653: DTLS below), default true */
+    bool interleaving;                     /* offer I-DATA, default true */
     rt_time rto_initial, rto_min, rto_max; /* defaults 500 ms, 200 ms (RACK), 60 s */
     rt_time heartbeat;                     /* idle interval, default 30 s; RT_NEVER: none */
     rt_time sack_delay;                    /* default 20 ms, at most 500 */
