@@ -243,8 +243,10 @@ static void receive_reset_out(rt_channels *set, uint16_t stream, rt_time now)
         grant_room(set);
         return;
     }
-    if (!channel->reset_requested)
+    if (!channel->reset_requested) {
+        rt_channel_configure(set, channel); /* the peer asked for it: the association forgot the stream */
         return;
+    }
     channel->reset_requested = false;
     if (channel->reset_in)
         rt_channel_finish(set, channel, 0, "", false);

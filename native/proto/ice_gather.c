@@ -97,14 +97,10 @@ static void discover(rt_ice *ice, const rt_ice_query *query, const rt_addr *mapp
 static bool redirect(rt_ice *ice, rt_ice_query *query, const rt_stun *stun, rt_time now)
 {
     rt_ice_server *server = &ice->now->servers[query->server];
-    if (stun->error != RT_STUN_TRY_ALTERNATE || stun->alternate.family != server->address.family)
+    if (server->redirected || stun->error != RT_STUN_TRY_ALTERNATE || stun->alternate.family != server->address.family)
         return false;
-    if (!server->redirected) {
-        server->redirected = true;
-        server->address = stun->alternate;
-    } else if (!rt_addr_equal(&server->address, &stun->alternate)) {
-        return false;
-    }
+    server->redirected = true;
+    server->address = stun->alternate;
     rt_ice_begin_exchange(ice, &query->exchange, now);
     return true;
 }

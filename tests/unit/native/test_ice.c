@@ -598,6 +598,27 @@ static void test_gathering(void)
     agent_free(a);
 }
 
+static void test_server_that_redirects_to_itself(void)
+{
+    agent *a = agent_new(true, false);
+    sent out[8];
+    rt_ice_event event;
+    rt_addr one = address("203.0.113.1", 3478), moved = address("203.0.113.9", 3479);
+    add_host(a, 0, "10.0.0.1");
+    CHECK_EQ(rt_ice_add_server(a->ice, 10, &one, a->now), RT_OK);
+    rt_ice_end_of_local(a->ice, a->now);
+    while (rt_ice_event_next(a->ice, &event))
+        ;
+    CHECK_EQ(transmit(a, out, 8), 1);
+    answer_query(a, &out[0], 300, &moved, &one);
+    CHECK_EQ(transmit(a, out, 8), 1);
+    answer_query(a, &out[0], 300, &moved, &moved);
+    CHECK_EQ(transmit(a, out, 8), 0); /* followed once, not for ever */
+    CHECK(rt_ice_event_next(a->ice, &event));
+    CHECK(event.type == RT_ICE_EVENT_CANDIDATE_ERROR && event.server == 10 && event.code == 300);
+    agent_free(a);
+}
+
 static void test_full_batch_loses_nothing(void)
 {
     agent *a = agent_new(true, false);
@@ -675,6 +696,7 @@ int main(int argc, char **argv)
     RUN(test_limits);
     RUN(test_what_is_not_paired);
     RUN(test_gathering);
+    RUN(test_server_that_redirects_to_itself);
     RUN(test_full_batch_loses_nothing);
     RUN(test_unsigned_and_wrongly_signed_requests);
     CHECK_MAIN_END;
