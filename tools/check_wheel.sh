@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 pip="$work/venv/bin/python -m pip --disable-pip-version-check -q"
 $pip wheel --no-deps -w "$root/dist" "$root"
 wheel=$(ls -t "$root"/dist/rtcore-*.whl | head -1)
-$pip install "$wheel" 'pytest>=8' 'pytest-timeout>=2.3' 'hypothesis>=6.100' 'aiortc>=1.14'
+$pip install "${wheel}[test]"
 cp -r "$root/tests" "$root/examples" "$root/pyproject.toml" "$root/README.md" "$work/"
 cd "$work"
 # The source tree is what the two left out look at.
