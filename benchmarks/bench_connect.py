@@ -33,7 +33,7 @@ def test_fifty_at_once(
     benchmark: BenchmarkFixture, rounds: Rounds, report: Callable[..., None], stack: Stack
 ) -> None:
     """Wall time until all channels are open, and the memory that the pairs then hold."""
-    results = rounds(stack, "many", "50", "5", count=3)
+    results = rounds(stack, "many", "{at_once}", "5", count=3)
     replay(benchmark, "50 pairs at once", stack, [r["seconds"] for r in results])
     report("50 pairs at once", "ms", stack, [r["seconds"] * 1e3 for r in results], higher_is_better=False)
     report("memory of a pair", "KiB", stack, [r["memory"] / 1024 for r in results], higher_is_better=False)

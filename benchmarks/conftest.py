@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.peers.measure import Result, run_rounds
+from benchmarks.peers.measure import PairFailed, Result, run_rounds
 from benchmarks.peers.replay import Rounds
 from benchmarks.peers.stacks import PAIRS, RTCORE, RTCORE_THREADED, Stack
 from benchmarks.peers.table import Measure, table
@@ -32,13 +32,20 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def rounds(pytestconfig: pytest.Config) -> Rounds:
     """`rounds(stack, "throughput", "16384", "1")`: the results of this stack. The first who asks for a
-    scenario has all stacks run it, interleaved."""
-    done: dict[tuple[str, ...], dict[str, list[Result]]] = {}
+    scenario has all stacks run it, interleaved. "{at_once}" stands for the stack's own number."""
+    done: dict[tuple[str, ...], dict[str, list[Result] | PairFailed]] = {}
 
     def rounds(stack: Stack, *scenario: str, count: int | None = None) -> list[Result]:
         if scenario not in done:
-            done[scenario] = run_rounds(PAIRS, scenario, count or pytestconfig.getoption("rounds"))
-        return done[scenario][stack.name]
+            done[scenario] = run_rounds(
+                PAIRS,
+                lambda stack: [word.format(at_once=stack.at_once) for word in scenario],
+                count or pytestconfig.getoption("rounds"),
+            )
+        results = done[scenario][stack.name]
+        if isinstance(results, PairFailed):
+            raise results
+        return results
 
     return rounds
 
@@ -64,6 +71,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         f"Two peers in one process over loopback, {os.cpu_count()} cores,"
         f" {platform.system()} {platform.release()}, Python {platform.python_version()}.\n\n"
         + table(measures, names, [RTCORE.name, RTCORE_THREADED.name])
+        + "".join(
+            f"\n{stack.name}: {stack.at_once} pairs instead of 50; the CPU of idle pairs is told for 50.\n"
+            for stack in PAIRS
+            if stack.at_once != 50
+        )
     )
     RESULTS.write_text(text)
     terminalreporter.section("beside the other stacks")

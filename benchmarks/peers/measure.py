@@ -5,37 +5,51 @@ the machine meets all of them.
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .install import HERE
 from .stacks import Stack
 
 Result = dict[str, float]
 
-LONGEST = 120  # seconds one run may take
+LONGEST = 60  # seconds one run may take
+
+
+class PairFailed(Exception):
+    """A pair program ended with an error, which is the text, or not at all."""
 
 
 def run_pair(stack: Stack, scenario: Sequence[str]) -> Result:
     """One run of a stack's pair program in a new process."""
-    done = subprocess.run(
-        [*stack.pair, *scenario],
-        cwd=HERE.parents[1],
-        env={**os.environ, **stack.environment},
-        capture_output=True,
-        text=True,
-        timeout=LONGEST,
-    )
+    try:
+        done = subprocess.run(
+            [*stack.pair, *scenario],
+            cwd=HERE.parents[1],
+            env={**os.environ, **stack.environment},
+            capture_output=True,
+            text=True,
+            timeout=LONGEST,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise PairFailed(str(late)) from late
     if done.returncode != 0:
-        raise RuntimeError(f"{stack.name} {' '.join(scenario)}: {done.stderr[-2000:]}")
+        raise PairFailed(f"{stack.name} {' '.join(scenario)}: {done.stderr[-2000:]}")
     result: Result = json.loads(done.stdout)
     return result
 
 
-def run_rounds(stacks: Sequence[Stack], scenario: Sequence[str], rounds: int) -> dict[str, list[Result]]:
-    """Every stack once in each round; the results of each stack by its name."""
+def run_rounds(
+    stacks: Sequence[Stack], scenario: Callable[[Stack], Sequence[str]], rounds: int
+) -> dict[str, list[Result] | PairFailed]:
+    """Every stack once in each round; by the stack's name its results, or how it failed."""
     results: dict[str, list[Result]] = {stack.name: [] for stack in stacks}
+    failed: dict[str, PairFailed] = {}
     for number in range(rounds):
         # Who comes first changes, so that nobody always runs on a machine that the same neighbour warmed.
         for stack in [*stacks[number % len(stacks) :], *stacks[: number % len(stacks)]]:
-            results[stack.name].append(run_pair(stack, scenario))
-    return results
+            if stack.name not in failed:
+                try:
+                    results[stack.name].append(run_pair(stack, scenario(stack)))
+                except PairFailed as failure:
+                    failed[stack.name] = failure
+    return {**results, **failed}

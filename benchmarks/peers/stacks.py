@@ -15,6 +15,7 @@ class Stack:
     pair: tuple[str, ...] = ()
     bulk: int = 50_000_000  #: bytes of a long transfer that take it a few seconds
     restarts_ice: bool = True  #: can offer an ICE restart, and answer one
+    at_once: int = 50  #: pairs that it connects at once without losing any
     non_ascii: bool = True  #: counts the bytes of a label, not its characters
     tells_options: bool = True  #: of a channel that arrives: ordered and the limits of its reliability
 
@@ -43,6 +44,7 @@ LIBWEBRTC = Stack(
     "libwebrtc",
     peer=(*NODE, str(HERE / "peer.js"), "libwebrtc"),
     pair=(*NODE, str(HERE / "pair.js"), "libwebrtc"),
+    at_once=20,  # of fifty some never open, about every third time
 )
 LIBDATACHANNEL = Stack(
     "libdatachannel",
