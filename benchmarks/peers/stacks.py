@@ -61,4 +61,4 @@ PEERS = [AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL, CHROMIUM, FIREFOX]
 RTCORE = Stack("rtcore", pair=(*PYTHON, "benchmarks.peers.pair", "rtcore"))
 RTCORE_THREADED = Stack("rtcore, threaded", pair=(*PYTHON, "benchmarks.peers.pair", "rtcore:threaded"))
 
-PAIRS = [AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL]
+PAIRS = [RTCORE, RTCORE_THREADED, AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL]
