@@ -18,6 +18,7 @@ class Stack:
     at_once: int = 50  #: pairs that it connects at once without losing any
     non_ascii: bool = True  #: counts the bytes of a label, not its characters
     tells_options: bool = True  #: of a channel that arrives: ordered and the limits of its reliability
+    drains: bool = True  #: a channel that closes still gives the program what had arrived before
 
     @property
     def browser(self) -> bool:
@@ -52,6 +53,7 @@ LIBDATACHANNEL = Stack(
     pair=(*NODE, str(HERE / "pair.js"), "libdatachannel"),
     restarts_ice=False,
     tells_options=False,
+    drains=False,
 )
 CHROMIUM = Stack("chromium")
 FIREFOX = Stack("firefox")

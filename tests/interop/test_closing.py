@@ -17,6 +17,8 @@ async def test_channel_closed_here(opened: Open, by: str) -> None:
         messages = [f"{i}" * 1000 for i in range(COUNT)]
         for message in messages:
             await ours.send(message)
+        if not session.stack.drains:
+            await theirs.until(lambda: len(theirs.messages) >= COUNT)
         await ours.close()
         await theirs.until(lambda: theirs.closed and len(theirs.messages) >= COUNT)
         assert ours.ready_state == "closed"
