@@ -1,0 +1,52 @@
+/* How much may be sent: the target bitrate of one transport, from what the other end reports.
+ *
+ * The seam of congestion control: packets as they leave, and the feedback on them, go in; a target comes out.
+ * Transport-wide feedback (or RFC 8888) drives a delay-based estimate (groups of packets, trend of their one-way
+ * delay, adaptive threshold, additive and multiplicative increase) and a loss-based one; REMB is a ceiling, and with
+ * nothing else the target itself; report blocks alone drive the loss-based one. Sans-IO, no allocation per packet.
+ *
+ * proto/estimate is the delay-based part alone; the receiving end uses it too, to make REMB out of abs-send-time.
+ */
+#ifndef RT_PROTO_BANDWIDTH_H
+#define RT_PROTO_BANDWIDTH_H
+
+#include "base/status.h"
+#include "base/time.h"
+#include "wire/rtcp.h"
+
+typedef struct rt_bandwidth rt_bandwidth;
+
+typedef struct rt_bandwidth_config {
+    uint64_t min, start, max; /* bit/s; default 30 k, 300 k, 0 (no limit) */
+} rt_bandwidth_config;
+
+void rt_bandwidth_config_default(rt_bandwidth_config *config);
+rt_bandwidth *rt_bandwidth_new(const rt_bandwidth_config *config, rt_time now);
+void rt_bandwidth_free(rt_bandwidth *bandwidth);
+void rt_bandwidth_set_limits(rt_bandwidth *bandwidth, uint64_t min, uint64_t start, uint64_t max, rt_time now);
+
+/* A packet leaves, `size` bytes with its headers. */
+void rt_bandwidth_sent(rt_bandwidth *bandwidth, uint16_t transport_sequence, size_t size, bool probe, rt_time now);
+rt_status rt_bandwidth_twcc(rt_bandwidth *bandwidth, const rt_rtcp_twcc *feedback, rt_time now);
+void rt_bandwidth_remb(rt_bandwidth *bandwidth, uint64_t bitrate, rt_time now);
+/* A report block; `fraction` of 256; `round_trip` 0: not known. */
+void rt_bandwidth_report(rt_bandwidth *bandwidth, uint8_t fraction, rt_time round_trip, rt_time now);
+
+uint64_t rt_bandwidth_target(const rt_bandwidth *bandwidth);
+/* For the pacer. */
+uint64_t rt_bandwidth_pacing_rate(const rt_bandwidth *bandwidth);
+/* Bytes of padding that would make a useful probe now, and at which rate; 0: none. Takes it. */
+size_t rt_bandwidth_probe(rt_bandwidth *bandwidth, uint64_t *rate, rt_time now);
+rt_time rt_bandwidth_deadline(const rt_bandwidth *bandwidth);
+void rt_bandwidth_expire(rt_bandwidth *bandwidth, rt_time now);
+
+typedef struct rt_bandwidth_stats {
+    uint64_t target, delay_based, loss_based, remb, acknowledged; /* bit/s; 0: not known */
+    uint64_t feedback, feedback_malformed, packets_lost, probes;
+    rt_time round_trip;
+    int state; /* -1 under-use, 0 normal, 1 over-use */
+} rt_bandwidth_stats;
+
+void rt_bandwidth_get_stats(const rt_bandwidth *bandwidth, rt_bandwidth_stats *out);
+
+#endif

@@ -1,0 +1,32 @@
+/* The pacer: when packets may leave. A leaky bucket over all streams of one transport.
+ *
+ * Audio goes at once (it is counted, never held back); then retransmissions, then video, then padding. The bucket
+ * leaks at the pacing rate, 2.5 times the target bitrate; it takes bursts of 5 ms (or a handful of packets where
+ * the rate is low), so that what leaves still makes GSO runs. A queue that would take longer than 2 s at that rate
+ * drains faster. Sans-IO.
+ */
+#ifndef RT_PROTO_PACER_H
+#define RT_PROTO_PACER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/time.h"
+
+typedef struct rt_pacer {
+    uint64_t rate; /* bit/s */
+    int64_t level; /* bits in the bucket: sent ahead of the rate */
+    rt_time updated;
+    rt_time burst;
+} rt_pacer;
+
+void rt_pacer_init(rt_pacer *pacer, uint64_t rate, rt_time now);
+void rt_pacer_set_rate(rt_pacer *pacer, uint64_t rate, rt_time now);
+/* How many bytes of `queued` may leave now; at least one packet of `packet` bytes when the bucket is not full. */
+size_t rt_pacer_budget(rt_pacer *pacer, size_t queued, size_t packet, rt_time now);
+void rt_pacer_sent(rt_pacer *pacer, size_t bytes, rt_time now);
+/* When the next packet may leave, if any is queued. */
+rt_time rt_pacer_deadline(const rt_pacer *pacer, rt_time now);
+
+#endif

@@ -1,0 +1,106 @@
+/* One sent RTP stream: an encoding (SSRC, and the SSRC of its retransmissions). Frames go in, packets wait here
+ * until the pacer lets them go, sent ones are kept for retransmission.
+ *
+ * Nothing of a frame is copied until a packet is written into the batch's slot: queue and history refer to the
+ * block of payloads. Sans-IO; one thread at a time.
+ *
+ * Bounded: the queue by 2 s and `queue_bytes` (what is older is dropped by whole frames, and a key frame is asked
+ * for), the history by time and `history_bytes` (the oldest goes).
+ */
+#ifndef RT_PROTO_SENDER_H
+#define RT_PROTO_SENDER_H
+
+#include "base/frame.h"
+#include "base/random.h"
+#include "base/span.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "wire/payload.h"
+#include "wire/rtcp.h"
+#include "wire/rtp.h"
+
+typedef struct rt_sender_config {
+    rt_random *random;       /* borrowed; for the first sequence number and timestamp */
+    uint32_t ssrc, rtx_ssrc; /* rtx_ssrc 0: retransmissions in place */
+    uint8_t payload_type;
+    uint8_t rtx_payload_type; /* with rtx_ssrc */
+    uint32_t clock_rate;
+    bool video;
+    const rt_rtp_extension_map *extensions; /* borrowed; kept by the section */
+    rt_rtp_text mid, rid;                   /* sent until the first report block comes, then no more */
+    rt_time history;                        /* at least 1 s and 3 round trips; default 1 s */
+    size_t history_bytes, queue_bytes;      /* default 2 MiB, 4 MiB */
+} rt_sender_config;
+
+void rt_sender_config_default(rt_sender_config *config);
+
+typedef struct rt_sender rt_sender;
+
+rt_sender *rt_sender_new(const rt_sender_config *config);
+void rt_sender_free(rt_sender *sender);
+
+/* Another codec from the next frame on. */
+void rt_sender_set_format(rt_sender *sender, uint8_t payload_type, uint8_t rtx_payload_type, uint32_t clock_rate);
+
+/* Queues a frame's packets; takes a reference. `frame` gives timestamp (any origin; a random offset is added),
+ * audio level, orientation, capture time. `captured`: when, on the core's clock: the sender reports' map from NTP
+ * to RTP. RT_CLOSED while inactive. */
+rt_status rt_sender_send(rt_sender *sender, rt_payloads *payloads, const rt_frame *frame, rt_time captured,
+                         rt_time now);
+
+/* What waits, for the pacer: class by class. */
+typedef enum rt_sender_class { RT_SENDER_MEDIA, RT_SENDER_RETRANSMISSION, RT_SENDER_CLASSES } rt_sender_class;
+size_t rt_sender_queued(const rt_sender *sender, rt_sender_class which); /* bytes; 0: none */
+rt_time rt_sender_queued_since(const rt_sender *sender);                 /* oldest media; RT_NEVER: none */
+/* The largest packet that the next write may make. */
+size_t rt_sender_packet_max(const rt_sender *sender);
+/* Writes the next packet of a class into `room`, and takes it from the queue; returns its size, 0: none.
+ * `transport_sequence` goes into the extension if there is one; `abs_send_time` too. `ntp`: wall clock. */
+size_t rt_sender_write(rt_sender *sender, rt_sender_class which, rt_buffer room, uint16_t transport_sequence,
+                       uint64_t ntp, rt_time now);
+/* One packet of padding alone, for probing (RTX of an old packet where there is RTX); 0: it can't. */
+size_t rt_sender_write_padding(rt_sender *sender, rt_buffer room, size_t size, uint16_t transport_sequence,
+                               uint64_t ntp, rt_time now);
+
+/* A NACK for the stream: what the history has is queued for retransmission, each packet at most once per round
+ * trip; all others are counted. */
+void rt_sender_nack(rt_sender *sender, const uint16_t *sequences, size_t count, rt_time now);
+void rt_sender_set_round_trip(rt_sender *sender, rt_time round_trip);
+/* A report block about the stream (or its RTX). */
+void rt_sender_reported(rt_sender *sender, const rt_rtcp_block *block, rt_time round_trip, rt_time now);
+
+/* Fills an SR (without blocks); false: nothing was sent since ever. */
+bool rt_sender_report(const rt_sender *sender, rt_rtcp_report *out, uint64_t ntp, rt_time now);
+
+/* False: queued packets are dropped, frames refused; timestamps and sequence numbers go on. */
+void rt_sender_set_active(rt_sender *sender, bool active);
+/* The queue was too old, and frames were dropped: a key frame is needed. Tells once. */
+bool rt_sender_key_frame_needed(rt_sender *sender);
+
+typedef struct rt_sender_stats { /* as W3C webrtc-stats counts; times in ns */
+    uint32_t ssrc, rtx_ssrc;
+    uint8_t payload_type;
+    bool active;
+    uint64_t packets, bytes, header_bytes; /* with retransmissions; bytes: payload */
+    uint64_t retransmitted_packets, retransmitted_bytes;
+    uint64_t frames, key_frames, frames_dropped;
+    uint64_t nacks, nacked_packets, nacks_unanswered, plis, firs;
+    rt_time total_send_delay; /* from queue to wire, sum over packets */
+    uint64_t padding_bytes;
+    /* remote-inbound-rtp */
+    uint64_t reports;
+    int64_t remote_lost;
+    uint32_t remote_jitter; /* clock units */
+    uint8_t remote_fraction_lost;
+    rt_time round_trip, total_round_trip;
+    uint64_t round_trip_measurements;
+    uint32_t clock_rate;
+    uint32_t queued_packets;
+    size_t queued_bytes, history_bytes;
+} rt_sender_stats;
+
+void rt_sender_get_stats(const rt_sender *sender, rt_sender_stats *out);
+/* Counted by the one who reads RTCP. */
+void rt_sender_count_request(rt_sender *sender, bool fir);
+
+#endif
