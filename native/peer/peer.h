@@ -1,7 +1,7 @@
-/* One peer: ICE, DTLS, SCTP and data channels put together on one transport (BUNDLE), still sans-IO.
+/* One peer: ICE, DTLS, SCTP, data channels and media put together on one transport (BUNDLE), still sans-IO.
  *
- * Datagrams are told apart by their first byte (RFC 7983): STUN to ICE, DTLS to DTLS, the rest counted and
- * dropped (RTP joins here). DTLS starts when ICE has a path and the role is known; SCTP starts when DTLS
+ * Datagrams are told apart by their first byte (RFC 7983): STUN to ICE, DTLS to DTLS, RTP and RTCP to the media, the
+ * rest counted and dropped. DTLS starts when ICE has a path and the role is known; SCTP and the media start when DTLS
  * is connected and the peer's fingerprint matched. One thread at a time.
  *
  * Outgoing application data takes no copy: SCTP writes into the batch's slot, DTLS seals it there.
@@ -9,6 +9,7 @@
 #ifndef RT_PEER_PEER_H
 #define RT_PEER_PEER_H
 
+#include "peer/media.h"
 #include "proto/channel.h"
 #include "proto/dtls.h"
 #include "proto/ice.h"
@@ -30,18 +31,23 @@ rt_peer *rt_peer_new(const rt_peer_config *config, rt_time now);
 void rt_peer_free(rt_peer *peer);
 
 /* The machines inside, for their commands that need no coordination: ICE candidates and credentials,
- * channel open/send/close/release, statistics. After any of them, drain the peer. NULL: not there yet
- * (dtls before the role is set, sctp and channels while the application section is not negotiated). */
+ * channel open/send/close/release, sections and frames of the media, statistics. After any of them, drain the
+ * peer. NULL: not there yet (dtls before the role is set, sctp and channels while the application section is not
+ * negotiated, media before it is started). */
 rt_ice *rt_peer_ice(rt_peer *peer);
 rt_dtls *rt_peer_dtls(rt_peer *peer);
 rt_sctp *rt_peer_sctp(rt_peer *peer);
 rt_channels *rt_peer_channels(rt_peer *peer);
+rt_media *rt_peer_media(rt_peer *peer);
 
 rt_status rt_peer_add_fingerprint(rt_peer *peer, rt_hash hash, rt_span digest, rt_time now);
 /* From a=setup; once. */
 rt_status rt_peer_set_dtls_role(rt_peer *peer, rt_dtls_role role, rt_time now);
 /* The application section: remote a=sctp-port and a=max-message-size. SCTP starts when DTLS is up. */
 rt_status rt_peer_start_sctp(rt_peer *peer, uint16_t remote_port, uint32_t remote_max_message_size, rt_time now);
+/* The first section of media is negotiated. `random` of `config` is filled in. Its packets flow when DTLS is connected
+ * and agreed on an SRTP profile. RT_EXISTS: there is media already; RT_INVALID: no SRTP library. */
+rt_status rt_peer_start_media(rt_peer *peer, const rt_media_config *config, rt_time now);
 /* Says good-bye (SCTP abort is not needed: DTLS close_notify), drops everything queued. Idempotent. The
  * owner drains transmit() once more, then frees. */
 void rt_peer_close(rt_peer *peer, rt_time now);
@@ -57,7 +63,12 @@ size_t rt_peer_transmit(rt_peer *peer, rt_batch *out, rt_time now);
 rt_time rt_peer_deadline(const rt_peer *peer);
 void rt_peer_expire(rt_peer *peer, rt_time now);
 
-typedef enum rt_peer_event_type { RT_PEER_EVENT_ICE, RT_PEER_EVENT_DTLS, RT_PEER_EVENT_CHANNEL } rt_peer_event_type;
+typedef enum rt_peer_event_type {
+    RT_PEER_EVENT_ICE,
+    RT_PEER_EVENT_DTLS,
+    RT_PEER_EVENT_CHANNEL,
+    RT_PEER_EVENT_MEDIA,
+} rt_peer_event_type;
 
 typedef struct rt_peer_event {
     rt_peer_event_type type;
@@ -65,6 +76,7 @@ typedef struct rt_peer_event {
         rt_ice_event ice;
         rt_dtls_event dtls;
         rt_channel_event channel;
+        rt_media_event media; /* FRAME: the taker owns the frame */
     };
 } rt_peer_event;
 
@@ -74,7 +86,7 @@ typedef struct rt_peer_stats {
     uint64_t packets_sent, packets_received, bytes_sent, bytes_received; /* all datagrams (W3C transport) */
     uint64_t unknown;                                                    /* first byte of no known protocol */
     uint64_t early;   /* DTLS that came before its time: held back, or dropped beyond that */
-    uint64_t foreign; /* DTLS from an address that ICE does not know */
+    uint64_t foreign; /* DTLS or SRTP from an address that ICE does not know */
 } rt_peer_stats;
 
 void rt_peer_get_stats(const rt_peer *peer, rt_peer_stats *out);

@@ -17,6 +17,7 @@
 #include "base/span.h"
 #include "base/status.h"
 #include "base/time.h"
+#include "proto/srtp.h"
 
 typedef struct rt_certificate rt_certificate; /* reference counted, with its private key */
 
@@ -48,19 +49,11 @@ typedef enum rt_dtls_state { /* W3C RTCDtlsTransportState */
                              RT_DTLS_FAILED,
 } rt_dtls_state;
 
-/* SRTP protection profiles (RFC 5764, 7714), IANA numbers. */
-enum {
-    RT_SRTP_AES128_CM_SHA1_80 = 1,
-    RT_SRTP_AES128_CM_SHA1_32 = 2,
-    RT_SRTP_AEAD_AES_128_GCM = 7,
-    RT_SRTP_AEAD_AES_256_GCM = 8,
-};
-
 typedef struct rt_dtls_config {
     rt_certificate *certificate; /* a reference is taken */
     rt_dtls_role role;
     uint16_t mtu;              /* largest datagram of the handshake, default 1200 */
-    uint16_t srtp_profiles[4]; /* in order of preference, 0 ends; none: no use_srtp extension */
+    uint16_t srtp_profiles[4]; /* rt_srtp_profile, in order of preference, 0 ends; none: no use_srtp extension */
     rt_time first_timeout;     /* default 400 ms; doubles up to */
     rt_time last_timeout;      /* default 8 s */
     rt_time give_up_after;     /* handshake not complete: FAILED, default 30 s */

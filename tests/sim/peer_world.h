@@ -37,6 +37,8 @@ typedef struct station {
     rt_time drained; /* when it last drained */
     /* Takes a channel event; the harness releases and frees messages after. May be NULL. */
     void (*listen)(struct station *, const rt_channel_event *);
+    /* Takes a media event; the harness drops the frame after. May be NULL. */
+    void (*listen_media)(struct station *, const rt_media_event *);
     bool slow; /* messages are not released */
     size_t unreleased;
     void *context;
@@ -134,6 +136,14 @@ static inline void station_hear_channel(station *s, rt_channel_event *event)
     }
 }
 
+static inline void station_hear_media(station *s, rt_media_event *event)
+{
+    if (s->listen_media)
+        s->listen_media(s, event);
+    if (event->type == RT_MEDIA_EVENT_FRAME)
+        rt_frame_unref(event->frame);
+}
+
 static inline void station_hear(station *s)
 {
     rt_peer_event event;
@@ -151,6 +161,7 @@ static inline void station_hear(station *s)
             memcpy(s->dtls_text, event.dtls.text, sizeof s->dtls_text);
             break;
         case RT_PEER_EVENT_CHANNEL: station_hear_channel(s, &event.channel); break;
+        case RT_PEER_EVENT_MEDIA: station_hear_media(s, &event.media); break;
         }
     }
 }
