@@ -1,18 +1,20 @@
 /* SRTP and SRTCP sessions (RFC 3711, RFC 7714) over libsrtp.
  *
- * The library itself is borrowed: whoever makes sessions passes a table of its functions (rtcore.native.srtp takes
- * them from pylibsrtp's binding; tests have a table of their own). So the audited code does the cryptography, and
- * packets are protected in place, in batches, without Python.
+ * The library itself is borrowed: whoever makes sessions passes a table of its functions (proto/srtp_library.h). So the
+ * audited code does the cryptography, and packets are protected in place, in batches, without Python.
  *
  * A session has one direction and any number of streams (SSRCs), which it learns from packets: those that it sends
- * at once, those that it receives when their first packet is authentic. Their number is bounded: the stream longest
- * unused makes room for a new one. One thread at a time per session.
+ * at once, those that it receives when their first packet is authentic. Their number is bounded. Inbound, the stream
+ * longest unused makes room for a new one (its replay window is forgotten with it); outbound, a new one is refused,
+ * and one that was removed stays refused: beginning it anew would use its nonces twice. One thread at a time per
+ * session.
  */
 #ifndef RT_PROTO_SRTP_H
 #define RT_PROTO_SRTP_H
 
 #include "base/span.h"
 #include "base/status.h"
+#include "proto/srtp_library.h"
 
 /* IANA DTLS-SRTP protection profiles (RFC 5764 section 4.1.2, RFC 7714 section 14.2). */
 typedef enum rt_srtp_profile {
@@ -25,9 +27,6 @@ typedef enum rt_srtp_profile {
 /* Room behind a packet for tag and SRTCP index. */
 #define RT_SRTP_TRAILER 32
 #define RT_SRTP_KEYS_MAX (32 + 14)
-
-/* libsrtp 2.x as C sees it. Structures are its ABI, mirrored and checked when the table is filled (srtp.pyx). */
-typedef struct rt_srtp_library rt_srtp_library;
 
 typedef struct rt_srtp rt_srtp;
 
@@ -59,7 +58,7 @@ void rt_srtp_free(rt_srtp *session);
 
 /* In place: `capacity` of the memory at `packet` must leave RT_SRTP_TRAILER behind `*size`. RT_MALFORMED: no RTP
  * (RTCP) packet; RT_TOO_LARGE: no room; RT_CLOSED: the key has protected as many packets as it may (2^48 SRTP per
- * stream, 2^31 SRTCP). */
+ * stream, 2^31 SRTCP), or the stream was removed; RT_AGAIN: too many streams. */
 rt_status rt_srtp_protect(rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity);
 rt_status rt_srtp_protect_rtcp(rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity);
 /* RT_UNAUTHENTICATED, RT_REPLAYED (seen before, or older than the window), RT_MALFORMED. */
@@ -77,10 +76,10 @@ typedef struct rt_srtp_item {
 size_t rt_srtp_protect_batch(rt_srtp *session, rt_srtp_item *items, size_t count);
 size_t rt_srtp_unprotect_batch(rt_srtp *session, rt_srtp_item *items, size_t count);
 
-/* Streams need not be added; one that is may have its own roll-over counter to begin with. */
-rt_status rt_srtp_add_stream(rt_srtp *session, uint32_t ssrc);
+/* Streams need not be added: packets do that. One that is has its keys derived before the first packet. */
+rt_status rt_srtp_add_stream(rt_srtp *session, uint32_t ssrc);    /* RT_EXISTS, RT_AGAIN: too many */
 rt_status rt_srtp_remove_stream(rt_srtp *session, uint32_t ssrc); /* RT_NOT_FOUND */
-/* The roll-over counter of a stream (RFC 3711 section 3.3.1). RT_NOT_FOUND. */
+/* The roll-over counter of a stream (RFC 3711 section 3.3.1), of its highest packet. RT_NOT_FOUND. */
 rt_status rt_srtp_rollover(const rt_srtp *session, uint32_t ssrc, uint32_t *out);
 
 typedef struct rt_srtp_stats {

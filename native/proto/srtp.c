@@ -1,0 +1,398 @@
+#include "proto/srtp.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/crypto.h"
+#include "base/map.h"
+#include "base/seq.h"
+#include "wire/rtp.h"
+
+enum { RTCP_HEADER = 8, WINDOW = 1024, STREAMS = 512 };
+
+/* Beside the library's own stream: what it does not tell. */
+typedef struct stream {
+    uint64_t highest; /* packet index: roll-over counter and sequence number */
+    uint64_t used;    /* the session's packet count then */
+    uint32_t ssrc;
+    bool started;
+    bool removed; /* outbound: never again */
+} stream;
+
+struct rt_srtp {
+    const rt_srtp_library *library;
+    rt_libsrtp_session session;
+    rt_libsrtp_policy policy; /* of a stream to be added; the key points to `keys` */
+    bool outbound;
+    uint32_t max_streams;
+    rt_map streams; /* SSRC -> stream */
+    stream *last;   /* the one used last: packets come in runs */
+    rt_srtp_stats stats;
+    uint64_t clock;
+    uint8_t keys[RT_SRTP_KEYS_MAX];
+};
+
+/* ---- profiles and keys ---- */
+
+typedef struct profile_sizes {
+    rt_srtp_profile profile;
+    uint8_t key, salt;
+} profile_sizes;
+
+static const profile_sizes profiles[] = {
+    {RT_SRTP_AES128_CM_SHA1_80, 16, 14},
+    {RT_SRTP_AES128_CM_SHA1_32, 16, 14},
+    {RT_SRTP_AEAD_AES_128_GCM, 16, 12},
+    {RT_SRTP_AEAD_AES_256_GCM, 32, 12},
+};
+
+static const profile_sizes *find_profile(rt_srtp_profile profile)
+{
+    for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++) {
+        if (profiles[i].profile == profile)
+            return &profiles[i];
+    }
+    return NULL;
+}
+
+size_t rt_srtp_key_size(rt_srtp_profile profile)
+{
+    const profile_sizes *found = find_profile(profile);
+    return found ? found->key : 0;
+}
+
+size_t rt_srtp_salt_size(rt_srtp_profile profile)
+{
+    const profile_sizes *found = find_profile(profile);
+    return found ? found->salt : 0;
+}
+
+size_t rt_srtp_split(rt_srtp_profile profile, rt_span material, bool client, uint8_t *out)
+{
+    size_t key = rt_srtp_key_size(profile), salt = rt_srtp_salt_size(profile);
+    if (key == 0 || material.size != 2 * (key + salt))
+        return 0;
+    memcpy(out, material.data + (client ? 0 : key), key);
+    memcpy(out + key, material.data + 2 * key + (client ? 0 : salt), salt);
+    return key + salt;
+}
+
+/* ---- life ---- */
+
+void rt_srtp_config_default(rt_srtp_config *config)
+{
+    *config = (rt_srtp_config){.window = WINDOW, .max_streams = STREAMS};
+}
+
+rt_status rt_srtp_new(const rt_srtp_config *config, rt_srtp **out)
+{
+    const profile_sizes *sizes = find_profile(config->profile);
+    if (!sizes)
+        return RT_UNSUPPORTED;
+    if (config->keys.size != (size_t)sizes->key + sizes->salt || config->max_streams == 0 || config->window < 64 ||
+        config->window >= 0x8000)
+        return RT_INVALID;
+    rt_srtp *session = calloc(1, sizeof *session);
+    if (!session)
+        return RT_NO_MEMORY;
+    session->library = config->library;
+    session->outbound = config->outbound;
+    session->max_streams = config->max_streams;
+    memcpy(session->keys, config->keys.data, config->keys.size);
+    rt_libsrtp_policy *policy = &session->policy;
+    policy->ssrc_type = config->outbound ? RT_LIBSRTP_ANY_OUTBOUND : RT_LIBSRTP_ANY_INBOUND;
+    policy->key = session->keys;
+    policy->window_size = config->window;
+    policy->allow_repeat_tx = config->allow_repeat;
+    if (session->library->rtp_profile(&policy->rtp, (int)config->profile) != RT_LIBSRTP_OK ||
+        session->library->rtcp_profile(&policy->rtcp, (int)config->profile) != RT_LIBSRTP_OK ||
+        session->library->create(&session->session, policy) != RT_LIBSRTP_OK) {
+        session->session = NULL;
+        rt_srtp_free(session);
+        return RT_UNSUPPORTED;
+    }
+    policy->ssrc_type = RT_LIBSRTP_SPECIFIC;
+    *out = session;
+    return RT_OK;
+}
+
+void rt_srtp_free(rt_srtp *session)
+{
+    if (!session)
+        return;
+    if (session->session)
+        session->library->dealloc(session->session);
+    size_t at = 0;
+    stream *found;
+    while ((found = rt_map_next(&session->streams, &at, NULL)))
+        free(found);
+    rt_map_free(&session->streams);
+    rt_wipe(session->keys, sizeof session->keys);
+    free(session);
+}
+
+/* ---- streams ---- */
+
+static stream *find_stream(rt_srtp *session, uint32_t ssrc)
+{
+    if (session->last && session->last->ssrc == ssrc)
+        return session->last;
+    return rt_map_get(&session->streams, ssrc);
+}
+
+/* The library compares the four bytes as they lie in the packet. */
+static int library_remove(rt_srtp *session, uint32_t ssrc)
+{
+    uint8_t bytes[4];
+    uint32_t as_memory;
+    rt_store32(bytes, ssrc);
+    memcpy(&as_memory, bytes, sizeof as_memory);
+    return session->library->remove_stream(session->session, as_memory);
+}
+
+static void forget_stream(rt_srtp *session, stream *old)
+{
+    (void)library_remove(session, old->ssrc); /* not there: it had RTCP of another SSRC only */
+    rt_map_remove(&session->streams, old->ssrc);
+    if (session->last == old)
+        session->last = NULL;
+    free(old);
+    session->stats.streams--;
+}
+
+static void evict_stream(rt_srtp *session)
+{
+    stream *oldest = NULL, *each;
+    size_t at = 0;
+    while ((each = rt_map_next(&session->streams, &at, NULL))) {
+        if (!oldest || each->used < oldest->used)
+            oldest = each;
+    }
+    assert(oldest);
+    forget_stream(session, oldest);
+    session->stats.evicted++;
+}
+
+static stream *new_stream(rt_srtp *session, uint32_t ssrc)
+{
+    stream *added = calloc(1, sizeof *added);
+    if (!added)
+        return NULL;
+    added->ssrc = ssrc;
+    if (rt_map_put(&session->streams, ssrc, added) != RT_OK) {
+        free(added);
+        return NULL;
+    }
+    session->stats.streams++;
+    return added;
+}
+
+/* Before a packet of ours: the stream is ours for good from here on. */
+static rt_status outbound_stream(rt_srtp *session, uint32_t ssrc, stream **out)
+{
+    *out = find_stream(session, ssrc);
+    if (*out)
+        return (*out)->removed ? RT_CLOSED : RT_OK;
+    if (session->stats.streams >= session->max_streams)
+        return RT_AGAIN;
+    *out = new_stream(session, ssrc);
+    return *out ? RT_OK : RT_NO_MEMORY;
+}
+
+/* After an authentic packet: the library has a stream for it now, so we have one, too. */
+static stream *inbound_stream(rt_srtp *session, uint32_t ssrc)
+{
+    stream *found = find_stream(session, ssrc);
+    if (found)
+        return found;
+    if (session->stats.streams >= session->max_streams)
+        evict_stream(session);
+    found = new_stream(session, ssrc);
+    if (!found)
+        (void)library_remove(session, ssrc); /* no memory: not one that nobody bounds */
+    return found;
+}
+
+/* Both ends of a stream count roll-overs in the same way (RFC 3711 section 3.3.1). */
+static void note_packet(rt_srtp *session, stream *used, uint16_t sequence, bool rtcp)
+{
+    used->used = ++session->clock;
+    session->last = used;
+    if (rtcp)
+        return;
+    if (!used->started) {
+        used->started = true;
+        used->highest = sequence;
+        return;
+    }
+    uint64_t index = rt_seq16_unwrap(used->highest, sequence);
+    if ((int64_t)index > (int64_t)used->highest)
+        used->highest = index;
+}
+
+rt_status rt_srtp_add_stream(rt_srtp *session, uint32_t ssrc)
+{
+    if (find_stream(session, ssrc))
+        return RT_EXISTS;
+    if (session->stats.streams >= session->max_streams)
+        return RT_AGAIN;
+    session->policy.ssrc = ssrc;
+    if (session->library->add_stream(session->session, &session->policy) != RT_LIBSRTP_OK)
+        return RT_SYSTEM;
+    if (!new_stream(session, ssrc)) {
+        (void)library_remove(session, ssrc);
+        return RT_NO_MEMORY;
+    }
+    return RT_OK;
+}
+
+rt_status rt_srtp_remove_stream(rt_srtp *session, uint32_t ssrc)
+{
+    stream *found = find_stream(session, ssrc);
+    if (!found || found->removed)
+        return RT_NOT_FOUND;
+    if (session->outbound) {
+        (void)library_remove(session, ssrc);
+        found->removed = true;
+    } else {
+        forget_stream(session, found);
+    }
+    return RT_OK;
+}
+
+rt_status rt_srtp_rollover(const rt_srtp *session, uint32_t ssrc, uint32_t *out)
+{
+    const stream *found = rt_map_get(&session->streams, ssrc);
+    if (!found || found->removed)
+        return RT_NOT_FOUND;
+    *out = (uint32_t)(found->highest >> 16);
+    return RT_OK;
+}
+
+/* ---- packets ---- */
+
+static rt_status to_status(rt_srtp *session, int error, bool *old)
+{
+    *old = error == RT_LIBSRTP_REPLAY_OLD;
+    switch (error) {
+    case RT_LIBSRTP_OK: return RT_OK;
+    case RT_LIBSRTP_AUTH_FAIL: session->stats.unauthenticated++; return RT_UNAUTHENTICATED;
+    case RT_LIBSRTP_REPLAY_OLD: session->stats.old++; return RT_REPLAYED;
+    case RT_LIBSRTP_REPLAY_FAIL: session->stats.replayed++; return RT_REPLAYED;
+    case RT_LIBSRTP_KEY_EXPIRED: return RT_CLOSED;
+    case RT_LIBSRTP_ALLOC_FAIL: return RT_NO_MEMORY;
+    default: session->stats.malformed++; return RT_MALFORMED;
+    }
+}
+
+static bool has_header(rt_srtp *session, const uint8_t *packet, size_t size, bool rtcp)
+{
+    if (size >= (rtcp ? RTCP_HEADER : RT_RTP_HEADER) && size <= 65535 && packet[0] >> 6 == 2)
+        return true;
+    session->stats.malformed++;
+    return false;
+}
+
+static inline uint32_t ssrc_of(const uint8_t *packet, bool rtcp)
+{
+    return rt_load32(packet + (rtcp ? 4 : 8));
+}
+
+static rt_status protect(rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity, bool rtcp, bool *old)
+{
+    assert(session->outbound);
+    *old = false;
+    if (!has_header(session, packet, *size, rtcp))
+        return RT_MALFORMED;
+    if (capacity < *size + RT_SRTP_TRAILER)
+        return RT_TOO_LARGE;
+    stream *used;
+    rt_status status = outbound_stream(session, ssrc_of(packet, rtcp), &used);
+    if (status != RT_OK)
+        return status;
+    uint16_t sequence = rt_load16(packet + 2);
+    int length = (int)*size;
+    const rt_srtp_library *library = session->library;
+    status =
+        to_status(session, (rtcp ? library->protect_rtcp : library->protect)(session->session, packet, &length), old);
+    if (status != RT_OK)
+        return status;
+    *size = (size_t)length;
+    session->stats.packets++;
+    note_packet(session, used, sequence, rtcp);
+    return RT_OK;
+}
+
+static rt_status unprotect(rt_srtp *session, uint8_t *packet, size_t *size, bool rtcp, bool *old)
+{
+    assert(!session->outbound);
+    *old = false;
+    if (!has_header(session, packet, *size, rtcp))
+        return RT_MALFORMED;
+    int length = (int)*size;
+    const rt_srtp_library *library = session->library;
+    rt_status status = to_status(
+        session, (rtcp ? library->unprotect_rtcp : library->unprotect)(session->session, packet, &length), old);
+    if (status != RT_OK)
+        return status;
+    stream *used = inbound_stream(session, ssrc_of(packet, rtcp));
+    if (!used)
+        return RT_NO_MEMORY;
+    *size = (size_t)length;
+    session->stats.packets++;
+    note_packet(session, used, rt_load16(packet + 2), rtcp);
+    return RT_OK;
+}
+
+rt_status rt_srtp_protect(rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity)
+{
+    bool old;
+    return protect(session, packet, size, capacity, false, &old);
+}
+
+rt_status rt_srtp_protect_rtcp(rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity)
+{
+    bool old;
+    return protect(session, packet, size, capacity, true, &old);
+}
+
+rt_status rt_srtp_unprotect(rt_srtp *session, uint8_t *packet, size_t *size)
+{
+    bool old;
+    return unprotect(session, packet, size, false, &old);
+}
+
+rt_status rt_srtp_unprotect_rtcp(rt_srtp *session, uint8_t *packet, size_t *size)
+{
+    bool old;
+    return unprotect(session, packet, size, true, &old);
+}
+
+size_t rt_srtp_protect_batch(rt_srtp *session, rt_srtp_item *items, size_t count)
+{
+    size_t good = 0;
+    for (size_t i = 0; i < count; i++) {
+        rt_srtp_item *item = &items[i];
+        bool rtcp = rt_is_rtcp(rt_span_of(item->data, item->size));
+        item->status = protect(session, item->data, &item->size, item->capacity, rtcp, &item->old);
+        good += item->status == RT_OK;
+    }
+    return good;
+}
+
+size_t rt_srtp_unprotect_batch(rt_srtp *session, rt_srtp_item *items, size_t count)
+{
+    size_t good = 0;
+    for (size_t i = 0; i < count; i++) {
+        rt_srtp_item *item = &items[i];
+        bool rtcp = rt_is_rtcp(rt_span_of(item->data, item->size));
+        item->status = unprotect(session, item->data, &item->size, rtcp, &item->old);
+        good += item->status == RT_OK;
+    }
+    return good;
+}
+
+void rt_srtp_get_stats(const rt_srtp *session, rt_srtp_stats *out)
+{
+    *out = session->stats;
+}
