@@ -41,6 +41,7 @@ from .errors import (
     NotSupportedError,
     OperationError,
     SdpError,
+    TrackEndedError,
 )
 
 __all__ = [
@@ -70,5 +71,6 @@ __all__ = [
     "SdpError",
     "SessionDescription",
     "SignalingStateEvent",
+    "TrackEndedError",
     "Worker",
 ]

@@ -14,6 +14,7 @@ __all__ = [
     "NotSupportedError",
     "OperationError",
     "SdpError",
+    "TrackEndedError",
 ]
 
 
@@ -51,6 +52,10 @@ class SdpError(OperationError, ValueError):
 
 class ChannelClosedError(InvalidStateError, EOFError):
     """The data channel is closing or closed. Its cause, if any, is why."""
+
+
+class TrackEndedError(InvalidStateError, EOFError):
+    """The track has ended: no more frames. Its cause, if any, is why."""
 
 
 class ConnectionFailedError(Error, ConnectionError):

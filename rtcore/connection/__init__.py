@@ -7,7 +7,7 @@ from rtcore.sdp import SessionDescription
 
 from .channel import DataChannel
 from .configuration import IceServer
-from .emitter import EventStream
+from .event_stream import EventStream
 from .events import (
     CandidateErrorEvent,
     CandidateEvent,

@@ -13,9 +13,8 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from rtcore.emitter import Emitter
 from rtcore.errors import ChannelClosedError, InvalidStateError
-
-from .emitter import Emitter
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

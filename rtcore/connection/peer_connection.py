@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import ref
 
+from rtcore.emitter import Emitter
 from rtcore.errors import ConnectionFailedError, InvalidStateError, OperationError, SdpError
 from rtcore.native.dtls import Certificate
 from rtcore.native.ice import Candidate
@@ -24,7 +25,7 @@ from . import stats
 from .channel import ChannelOptions, DataChannel
 from .configuration import IceServer, check_number, stun_addresses
 from .driver import Driver
-from .emitter import Emitter, EventStream
+from .event_stream import EventStream
 from .events import (
     CandidateErrorEvent,
     CandidateEvent,

@@ -11,7 +11,7 @@ import fake_worker as fake
 import rtcore
 from fake_worker import channels, exchange, pair, peer_of, turns
 from rtcore.connection import driver
-from rtcore.connection.emitter import EventStream
+from rtcore.connection.event_stream import EventStream
 from rtcore.connection.events import Event
 
 
