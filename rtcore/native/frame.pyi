@@ -9,14 +9,15 @@ class EncodedFrame:
     """One encoded video frame, or the audio of one packet. Immutable; its bytes are its buffer:
     `bytes(frame)`, `memoryview(frame)`, `len(frame)`.
 
-    `codec` is the SDP name ("opus", "PCMU", "PCMA", "G722", "L16", "telephone-event", "CN", "VP8", "VP9", "H264",
-    "H265", "AV1"). H.264 and H.265 are in Annex B form, AV1 in low-overhead form, each with all of one picture.
-    `timestamp` and `duration` count units of the codec's RTP clock; a received timestamp is unwrapped and never
-    goes back by more than reordering of frames does. `captured`: seconds since 1970, by the sender's clock.
+    `codec` is the SDP name ("opus", "PCMU", "PCMA", "G722", "L16", "telephone-event", "CN", "VP8", "VP9",
+    "H264", "H265", "AV1"). H.264 and H.265 are in Annex B form, AV1 in low-overhead form, each with all of
+    one picture. `timestamp` and `duration` count units of the codec's RTP clock; a received timestamp is
+    unwrapped and never goes back by more than reordering of frames does. `captured`: seconds since 1970, by
+    the sender's clock.
 
-    `lost`: an audio frame that did not come; it has no data, and its `duration` is to be concealed. `stretch`: by
-    how many clock units an audio frame should be played longer (or shorter), so that the jitter buffer's delay
-    follows the network. `discontinuity`: frames are missing before this one.
+    `lost`: an audio frame that did not come; it has no data, and its `duration` is to be concealed.
+    `stretch`: by how many clock units an audio frame should be played longer (or shorter), so that the jitter
+    buffer's delay follows the network. `discontinuity`: frames are missing before this one.
     """
 
     def __init__(
@@ -37,10 +38,14 @@ class EncodedFrame:
         width: int = 0,
         height: int = 0,
         captured: float | None = None,
+        lost: bool = False,
+        discontinuity: bool = False,
+        stretch: int = 0,
     ) -> None:
-        """`audio_level` in dBov, -127 to 0 (RFC 6464). `rotation` clockwise: 0, 90, 180 or 270 degrees. Copies
-        `data` once. `ValueError` for what is out of range or an unknown codec."""
+        """`audio_level` in dBov, -127 to 0 (RFC 6464). `rotation` clockwise: 0, 90, 180 or 270 degrees.
+        Copies `data` once. `ValueError` for what is out of range or an unknown codec."""
     def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     @property
     def data(self) -> memoryview:

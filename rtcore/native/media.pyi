@@ -93,9 +93,7 @@ class Media:
         """Stopped: its streams say BYE. Nothing if it is not there."""
     def set_receiver(self, section: int, receiver: Callable[[EncodedFrame], object] | None) -> None:
         """Who takes the section's frames, from `Worker.run()`. None: they are dropped."""
-    def send(
-        self, section: int, encoding: int, frame: EncodedFrame, captured: float | None = None
-    ) -> bool:
+    def send(self, section: int, encoding: int, frame: EncodedFrame, captured: float | None = None) -> bool:
         """Sends one frame; the pacer may spread its packets over some milliseconds. `captured`: when it was
         taken, in seconds of the core's clock, for lip sync; None: now. False while the section does not send or
         the encoding is inactive. `ValueError`: no such encoding, or not a frame of the section's codec."""
@@ -105,7 +103,11 @@ class Media:
         self, section: int, encoding: int, *, active: bool = True, max_bitrate: int | None = None
     ) -> None: ...
     def set_bitrate(
-        self, *, min_bitrate: int | None = None, start_bitrate: int | None = None, max_bitrate: int | None = None
+        self,
+        *,
+        min_bitrate: int | None = None,
+        start_bitrate: int | None = None,
+        max_bitrate: int | None = None,
     ) -> None:
         """Limits of the whole connection, bit/s; None: as it was."""
     def set_delay(self, section: int, *, min_delay: float = 0.0, max_delay: float = 2.0) -> None:
