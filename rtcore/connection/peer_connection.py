@@ -351,7 +351,7 @@ class PeerConnection(Emitter):
         if self._negotiation.agreement is not None:
             self._transport.apply(self._negotiation.agreement)
             self._feed_candidates()
-        elif self._negotiation.data_refused:
+        if self._negotiation.data_refused:
             self._transport.end_channels(OperationError("the other end takes no data channels"))
         if state != before:
             self._happened("signalingstatechange", SignalingStateEvent(state), state)
@@ -390,7 +390,7 @@ class PeerConnection(Emitter):
     def _gather(self) -> None:
         """When the local description has a section that needs candidates, once per generation."""
         transport = self._negotiation.transport
-        if transport is None or self._negotiation.data_position is None:
+        if transport is None or self._negotiation.transport_position is None:
             return
         if self._gathered_for == transport.ufrag:
             return
@@ -610,7 +610,7 @@ class PeerConnection(Emitter):
     # From the transport
 
     def _candidate_gathered(self, candidate: Candidate | None) -> None:
-        transport, position = self._negotiation.transport, self._negotiation.data_position
+        transport, position = self._negotiation.transport, self._negotiation.transport_position
         if self._closed or transport is None or position is None:
             return
         if candidate is not None:

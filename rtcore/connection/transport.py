@@ -72,6 +72,7 @@ class Transport:
         self._driver: Driver | None = None
         self._closed = False
         self._agreement: Agreement | None = None  # what the peer was told
+        self._data_agreed = False
 
     # Life
 
@@ -161,8 +162,10 @@ class Transport:
                 peer.add_fingerprint(fingerprint.algorithm, fingerprint.digest)
         if before is None:
             peer.set_dtls_role("client" if agreement.dtls_client else "server")
+        if agreement.sctp_port is not None and not self._data_agreed:
+            self._data_agreed = True
             peer.start_sctp(agreement.sctp_port, agreement.max_message_size)
-        waiting, self._unopened = self._unopened, []
+        waiting, self._unopened = (self._unopened, []) if self._data_agreed else ([], self._unopened)
         for channel in waiting:
             try:
                 self._open(channel)
@@ -176,7 +179,7 @@ class Transport:
     def add(self, options: ChannelOptions) -> DataChannel:
         """A channel of ours; it opens when the association is up. `OperationError` if its id is taken."""
         channel = DataChannel(self, options)
-        if self._agreement is None:
+        if not self._data_agreed:
             if options.id is not None and any(options.id == other._options.id for other in self._unopened):
                 raise OperationError(f"the id {options.id} is taken")
             self._unopened.append(channel)

@@ -1,5 +1,7 @@
 """Session descriptions (RFC 8866 and the WebRTC attributes) and offer/answer (RFC 9429), without I/O."""
 
+from .agreed import AgreedFormat, AgreedSection
+from .codecs import RtpCodec, default_codecs
 from .jsep import Negotiation, SessionDescription
 from .model import (
     Codec,
@@ -17,10 +19,14 @@ from .model import (
 )
 from .parser import parse
 from .sections import Agreement
+from .transceiver import Changes, SendEncoding, Transceiver
 from .writer import write
 
 __all__ = [
+    "AgreedFormat",
+    "AgreedSection",
     "Agreement",
+    "Changes",
     "Codec",
     "Description",
     "Extension",
@@ -32,9 +38,13 @@ __all__ = [
     "Origin",
     "Rid",
     "RidChoice",
+    "RtpCodec",
+    "SendEncoding",
     "SessionDescription",
     "Simulcast",
     "SourceGroup",
+    "Transceiver",
+    "default_codecs",
     "parse",
     "write",
 ]

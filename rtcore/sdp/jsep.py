@@ -12,12 +12,14 @@ draws no random numbers, and every method either does its work or raises and cha
     have-local-pranswer -- answer -----> stable <-------- answer -- have-remote-pranswer
 """
 
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 from rtcore.errors import InvalidModificationError, InvalidStateError, OperationError
 
+from .codecs import RtpCodec
 from .model import Description, Fingerprint, Group, Media, Origin
 from .parser import MAX_CANDIDATES, parse
 from .sections import (
@@ -32,6 +34,8 @@ from .sections import (
     place_candidates,
     rejected_section,
 )
+from .transceiver import Changes, SendEncoding, Transceiver
+from .transceivers import Transceivers
 from .writer import write
 
 __all__ = ["Negotiation", "RemoteCandidates", "SessionDescription"]
@@ -121,8 +125,14 @@ class Negotiation:
     """One peer connection's side of offer and answer.
 
     `session_id` goes into the o-line (below 2**62, some parsers take no more), `fingerprints` are those of
-    our certificate, `max_message_size` is what we take. Before anything else, `begin_generation()` gives the
-    ICE credentials.
+    our certificate, `max_message_size` is what we take. `codecs`: what this end can do, preferred ones first
+    (by default all of `default_codecs()`); `cname` names this end in RTCP (RFC 7022); `receive_simulcast`:
+    whether offered simulcast is taken, else one encoding comes alone; `draw(bits)` gives random numbers, for
+    SSRCs and track ids. Before anything else, `begin_generation()` gives the ICE credentials.
+
+    The connection's part: change what is wanted by `want_data()`, `add_transceiver()`, `add_track()` and the
+    methods around them, then ask `needs_negotiation`; after `set_local()` and `set_remote()` carry out the
+    `Changes` that they return, and tell the peer what is new in `agreement`.
     """
 
     def __init__(
@@ -132,6 +142,10 @@ class Negotiation:
         fingerprints: tuple[Fingerprint, ...],
         max_message_size: int,
         ice_lite: bool = False,
+        codecs: Sequence[RtpCodec] | None = None,
+        cname: str = "",
+        receive_simulcast: bool = True,
+        draw: Callable[[int], int] = secrets.randbits,
     ) -> None:
         self.agreement: Agreement | None = None
         """What the last answer (or provisional answer) agreed on."""
@@ -154,6 +168,7 @@ class Negotiation:
         self._created_offer: _Local | None = None
         self._created_answer: _Local | None = None
         self._remote_candidates: dict[str, RemoteCandidates] = {}
+        self._transceivers = Transceivers(draw)
 
     # State
 
@@ -209,13 +224,96 @@ class Negotiation:
             self._created_offer = None
 
     @property
-    def data_position(self) -> tuple[str, int] | None:
-        """Mid and index of the data section in the local description; None: it has none that is alive."""
+    def transport_position(self) -> tuple[str, int] | None:
+        """Mid and index of the section that carries the transport in the local description; None: it has none
+        that is alive, and no candidates are needed."""
         local = self._pending_local or self._current_local
         index = first_data(local.description) if local is not None else None
         if local is None or index is None:
             return None
         return local.description.media[index].mid, index
+
+    # What is wanted of audio and video
+
+    @property
+    def transceivers(self) -> tuple[Transceiver, ...]:
+        """Those that are not stopped for good, in the order in which they were made."""
+        return tuple(self._transceivers)
+
+    def add_transceiver(
+        self,
+        kind: str,
+        *,
+        direction: str = "sendrecv",
+        track_id: str = "",
+        streams: Sequence[str] = (),
+        encodings: Sequence[SendEncoding] = (),
+        receive_rids: Sequence[str] = (),
+        codec_preferences: Sequence[RtpCodec] = (),
+    ) -> Transceiver:
+        """W3C addTransceiver. Several `encodings`, each with its rid: simulcast is offered; `receive_rids`:
+        it is asked for. `ValueError` says what is wrong with an argument, `InvalidAccessError` that a codec
+        does not fit."""
+        self._require_open()
+        one = self._transceivers.add(
+            kind,
+            direction=direction,
+            track_id=track_id,
+            streams=streams,
+            encodings=encodings,
+            receive_rids=receive_rids,
+            codec_preferences=codec_preferences,
+        )
+        self._wants_changed()
+        return one
+
+    def add_track(self, kind: str, track_id: str, streams: Sequence[str] = ()) -> Transceiver:
+        """W3C addTrack: in a transceiver that has no track and never sent (it becomes `sendrecv` or
+        `sendonly`), or a new one."""
+        self._require_open()
+        one = self._transceivers.add_track(kind, track_id, streams)
+        self._wants_changed()
+        return one
+
+    def remove_track(self, transceiver: Transceiver) -> None:
+        """W3C removeTrack: it no longer sends."""
+        self._require_open()
+        self._transceivers.remove_track(transceiver)
+        self._wants_changed()
+
+    def set_direction(self, transceiver: Transceiver, direction: str) -> None:
+        """What is wanted from the next negotiation on. `InvalidStateError` if it is stopped."""
+        self._require_open()
+        self._transceivers.set_direction(transceiver, direction)
+        self._wants_changed()
+
+    def set_streams(self, transceiver: Transceiver, streams: Sequence[str]) -> None:
+        """W3C setStreams: ids of the streams that the other end puts our track into."""
+        self._require_open()
+        transceiver.streams = tuple(streams)
+        self._wants_changed()
+
+    def set_codec_preferences(self, transceiver: Transceiver, codecs: Sequence[RtpCodec]) -> None:
+        """Only these, in this order, from the next negotiation on; none: all again. `InvalidAccessError` if
+        one is of another kind, or none of them carries a track."""
+        self._require_open()
+        self._transceivers.set_codec_preferences(transceiver, codecs)
+        self._wants_changed()
+
+    def stop(self, transceiver: Transceiver) -> None:
+        """W3C stop: `stopping` from now on, and `stopped` after the next negotiation, or at once if the other
+        end never heard of it. The caller ends its media now. Idempotent."""
+        self._require_open()
+        self._transceivers.stop(transceiver)
+        self._wants_changed()
+
+    def _wants_changed(self) -> None:
+        """An offer that was made before is no longer what an offer would be."""
+        self._created_offer = None
+
+    def _require_open(self) -> None:
+        if self._state == "closed":
+            raise InvalidStateError("the connection is closed")
 
     # ICE generations of ours
 
@@ -343,7 +441,7 @@ class Negotiation:
 
     # Setting descriptions
 
-    def set_local(self, description: SessionDescription | None = None) -> None:
+    def set_local(self, description: SessionDescription | None = None) -> Changes:
         """None, or an empty `sdp`: what was created last, or what would be created now, by the state."""
         if self._state == "closed":
             raise InvalidStateError("the connection is closed")
@@ -372,15 +470,16 @@ class Negotiation:
                 self._state, self.agreement = "have-local-pranswer", agreement
             else:
                 self._settle(local, self._pending_remote, agreement)
+        return Changes()
 
-    def set_remote(self, description: SessionDescription) -> None:
+    def set_remote(self, description: SessionDescription) -> Changes:
         """An offer rolls ours back (RFC 9429 section 4.1.10.2), which perfect negotiation builds on."""
         if self._state == "closed":
             raise InvalidStateError("the connection is closed")
         kind = description.type
         if kind == "rollback":
             self._rollback("have-remote-offer")
-            return
+            return Changes()
         if kind == "offer":
             self._require("set a remote offer", "stable", "have-remote-offer", "have-local-offer")
         else:
@@ -408,6 +507,7 @@ class Negotiation:
             else:
                 self._settle(local, remote, agreement)
         self._collect(remote)
+        return Changes()
 
     @staticmethod
     def _chosen(

@@ -58,6 +58,16 @@ class Group:
     mids: tuple[str, ...]
 
 
+def parameters_of(text: str) -> dict[str, str]:
+    """`"a=1;b"` as `{"a": "1", "b": ""}`, names in lower case; the last of equal names counts."""
+    found: dict[str, str] = {}
+    for item in text.split(";"):
+        name, _, value = item.partition("=")
+        if name.strip():
+            found[name.strip().lower()] = value.strip()
+    return found
+
+
 @dataclass(slots=True)
 class Codec:
     """One payload type: a=rtpmap, a=fmtp and a=rtcp-fb together. `name` is empty where there is no rtpmap
@@ -73,12 +83,7 @@ class Codec:
     @property
     def parameter_map(self) -> dict[str, str]:
         """`"a=1;b"` as `{"a": "1", "b": ""}`, names in lower case."""
-        found: dict[str, str] = {}
-        for item in self.parameters.split(";"):
-            name, _, value = item.partition("=")
-            if name.strip():
-                found[name.strip().lower()] = value.strip()
-        return found
+        return parameters_of(self.parameters)
 
 
 @dataclass(slots=True, frozen=True)

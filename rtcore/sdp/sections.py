@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rtcore.errors import InvalidAccessError, SdpError
 
+from .agreed import AgreedSection
 from .model import DEFAULT_MAX_MESSAGE_SIZE, Description, Fingerprint, Media
 
 __all__ = [
@@ -44,9 +45,11 @@ class LocalTransport:
 
 @dataclass(slots=True, frozen=True)
 class Agreement:
-    """What the two ends agreed on about data channels and their transport: all that a peer must be told."""
+    """What the two ends agreed on: all that a peer must be told. It begins with the first (provisional)
+    answer that accepts a section, and later ones replace it."""
 
     mid: str
+    """Of the section that carries the transport: the first one of the bundle."""
     local_ufrag: str
     remote_ufrag: str
     remote_pwd: str
@@ -54,9 +57,12 @@ class Agreement:
     controlling: bool
     fingerprints: tuple[Fingerprint, ...]
     dtls_client: bool
-    sctp_port: int
-    max_message_size: int
+    sctp_port: int | None = None
+    """None: no data channels."""
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     """The largest message that the other end takes, in bytes; 0: no limit."""
+    sections: tuple[AgreedSection, ...] = ()
+    """Audio and video, in their order; those that are rejected or stopped are not here."""
 
 
 def data_section(

@@ -1,0 +1,89 @@
+"""What two ends agreed on about one audio or video section, in terms of the core's `Media.set_section()`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .codecs import RtpCodec
+from .transceiver import SendEncoding, Transceiver, receives, sends
+
+__all__ = ["AgreedFormat", "AgreedSection"]
+
+_FEEDBACK = {
+    "nack": "nack",
+    "nack pli": "pli",
+    "ccm fir": "fir",
+    "transport-cc": "twcc",
+    "goog-remb": "remb",
+}
+
+
+@dataclass(slots=True, frozen=True)
+class AgreedFormat:
+    """A payload type, its codec, and the payload type of its retransmissions (RFC 4588)."""
+
+    payload_type: int
+    codec: RtpCodec
+    rtx_payload_type: int | None = None
+
+    @property
+    def feedback(self) -> frozenset[str]:
+        """Of "nack", "pli", "fir", "twcc", "remb": the words of `rtcore.native.media.Format`."""
+        return frozenset(_FEEDBACK[kind] for kind in self.codec.feedback if kind in _FEEDBACK)
+
+    @property
+    def packetization_mode(self) -> int:
+        """H.264 (RFC 6184 section 6.2): 0 where it is not given; 1 for other codecs."""
+        if self.codec.name.lower() != "h264":
+            return 1
+        return 1 if self.codec.parameter_map.get("packetization-mode") == "1" else 0
+
+    @property
+    def ptime(self) -> int:
+        """Milliseconds of audio per packet that the other end asks for; 0: it does not."""
+        text = self.codec.parameter_map.get("ptime", "")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
+
+
+@dataclass(slots=True, frozen=True)
+class AgreedSection:
+    """One section that is alive. `index` numbers it, in `Media.set_section()` too; after a section was given
+    up, another may have its number, with another mid and transceiver."""
+
+    index: int
+    mid: str
+    transceiver: Transceiver
+    direction: str
+    """Ours: "sendrecv", "sendonly", "recvonly" or "inactive"."""
+    formats: tuple[AgreedFormat, ...]
+    """What may come, with our payload types and our format parameters."""
+    send_formats: tuple[AgreedFormat, ...]
+    """What the other end takes, the preferred one first, with its payload types and its format parameters
+    (profile and level, Opus' stereo, usedtx, maxaveragebitrate, ... which bind our encoder)."""
+    extensions: Mapping[str, int]
+    """Ids of header extensions by URI."""
+    sources: tuple[tuple[int, int | None], ...] = ()
+    """(SSRC, SSRC of its RTX) that the other end told."""
+    rids: tuple[str, ...] = ()
+    """Encodings that the other end sends, without those that it offers as alternatives."""
+    encodings: tuple[SendEncoding, ...] = ()
+    """Those of the transceiver's encodings that the other end takes; their place here is their number in
+    `Media.send()`. Without simulcast: the first one, and its rid is not sent."""
+    reduced_size: bool = True
+    """RTCP packets need not be compound (RFC 5506)."""
+
+    @property
+    def kind(self) -> str:
+        return self.transceiver.kind
+
+    @property
+    def receive(self) -> bool:
+        return receives(self.direction)
+
+    @property
+    def send(self) -> bool:
+        return sends(self.direction)
+
+    @property
+    def send_format(self) -> AgreedFormat | None:
+        """The first one that a track can be sent with; None: there is none."""
+        return next((format for format in self.send_formats if format.codec.primary), None)
