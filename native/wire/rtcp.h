@@ -10,7 +10,8 @@
  *
  * Reading: rt_rtcp_next() walks the packets of a datagram; rt_rtcp_..._read() looks into one; lists inside are
  * walked by index or iterator, so nothing is allocated. Writing: every rt_rtcp_write_...() appends one whole
- * packet to a writer. Pure functions; spans borrow from the datagram.
+ * packet to a writer, or nothing: what does not fit sets the writer's `failed`. Pure functions; spans borrow from
+ * the datagram.
  */
 #ifndef RT_WIRE_RTCP_H
 #define RT_WIRE_RTCP_H
@@ -47,6 +48,8 @@ typedef struct rt_rtcp { /* one packet of a compound */
 /* The next packet; false at the end. A datagram that breaks the format sets `status` to RT_MALFORMED, and ends.
  * Begin with rt_reader_of(datagram). */
 bool rt_rtcp_next(rt_reader *datagram, rt_rtcp *out, rt_status *status);
+/* Any packet, its body already in network order. The body's size must be a multiple of 4. */
+void rt_rtcp_write(rt_writer *out, uint8_t type, uint8_t count, rt_span body);
 
 /* ---- SR and RR ---- */
 
@@ -74,7 +77,7 @@ void rt_rtcp_report_block(const rt_rtcp_report *report, uint8_t index, rt_rtcp_b
 /* `blocks` of `report` says how many; up to 31. */
 void rt_rtcp_write_report(rt_writer *out, const rt_rtcp_report *report, const rt_rtcp_block *blocks);
 
-/* ---- SDES, BYE ---- */
+/* ---- SDES, BYE, APP ---- */
 
 enum { RT_SDES_CNAME = 1, RT_SDES_MID = 15, RT_SDES_RID = 12, RT_SDES_REPAIRED_RID = 13 };
 
@@ -84,15 +87,24 @@ typedef struct rt_rtcp_item {
     rt_span text;
 } rt_rtcp_item;
 
-/* Items of all chunks one after the other. Begin with `*at` = 0. */
-bool rt_rtcp_sdes_next(const rt_rtcp *packet, size_t *at, rt_rtcp_item *out, rt_status *status);
+/* Items of all chunks one after the other. Begin with `*at` = 0 (opaque). */
+bool rt_rtcp_sdes_next(const rt_rtcp *packet, uint64_t *at, rt_rtcp_item *out, rt_status *status);
 void rt_rtcp_write_cname(rt_writer *out, uint32_t ssrc, rt_span cname);
-/* The same for any items, those of one SSRC together. */
+/* The same for any items, those of one SSRC together; 31 SSRCs and 255 bytes of text at most. */
 void rt_rtcp_write_sdes(rt_writer *out, const rt_rtcp_item *items, size_t count);
 
 /* How many SSRCs leave; each by rt_load32(sources.data + 4 * i). `reason` may be empty. */
 rt_status rt_rtcp_bye_read(const rt_rtcp *packet, rt_span *sources, rt_span *reason);
+/* 31 sources and 255 bytes at most. */
 void rt_rtcp_write_bye(rt_writer *out, const uint32_t *sources, uint8_t count, rt_span reason);
+
+typedef struct rt_rtcp_app { /* RFC 3550 section 6.7; its subtype is the packet's `count` */
+    uint32_t ssrc;
+    uint8_t name[4];
+    rt_span data;
+} rt_rtcp_app;
+rt_status rt_rtcp_app_read(const rt_rtcp *packet, rt_rtcp_app *out);
+void rt_rtcp_write_app(rt_writer *out, uint8_t subtype, const rt_rtcp_app *app);
 
 /* ---- feedback ---- */
 
@@ -116,6 +128,7 @@ typedef struct rt_rtcp_fir {
 } rt_rtcp_fir;
 size_t rt_rtcp_fir_count(const rt_rtcp_feedback *feedback);
 void rt_rtcp_fir_read(const rt_rtcp_feedback *feedback, size_t index, rt_rtcp_fir *out);
+/* Nothing is written for no entries. */
 void rt_rtcp_write_fir(rt_writer *out, uint32_t sender, const rt_rtcp_fir *entries, size_t count);
 
 typedef struct rt_rtcp_remb {
@@ -146,7 +159,8 @@ rt_status rt_rtcp_twcc_read(const rt_rtcp_feedback *feedback, rt_rtcp_twcc *out)
 /* All `count` packets into `out`, which has room for `count`. RT_MALFORMED: chunks or deltas do not fit. */
 rt_status rt_rtcp_twcc_packets(const rt_rtcp_twcc *twcc, rt_twcc_packet *out);
 /* Writes as many of the packets (consecutive sequence numbers; the first one received) as fit the writer and the
- * format; returns how many. Deltas must fit 16 bits: the caller begins anew where they do not. */
+ * format; returns how many. Deltas must fit 16 bits: it ends before one that does not, and the caller begins anew
+ * there. */
 size_t rt_rtcp_write_twcc(rt_writer *out, uint32_t sender, uint32_t media, int32_t reference, uint8_t feedback,
                           const rt_twcc_packet *packets, size_t count);
 
@@ -162,22 +176,27 @@ typedef struct rt_ccfb_packet {
 /* Walks all metric blocks; begin with `*at` = 0 (opaque). `timestamp`: of the report, NTP middle. */
 bool rt_rtcp_ccfb_next(const rt_rtcp_feedback *feedback, uint64_t *at, rt_ccfb_packet *out, rt_status *status);
 rt_status rt_rtcp_ccfb_timestamp(const rt_rtcp_feedback *feedback, uint32_t *timestamp);
-/* Packets ordered by SSRC, then consecutive sequence numbers. Returns how many were taken. */
+/* Packets ordered by SSRC, then by sequence number (a gap begins another metric block). Returns how many were taken:
+ * fewer where the writer is full. */
 size_t rt_rtcp_write_ccfb(rt_writer *out, uint32_t sender, const rt_ccfb_packet *packets, size_t count,
                           uint32_t timestamp);
 
 /* ---- XR ---- */
+
+enum { RT_XR_RRTR = 4, RT_XR_DLRR = 5 };
 
 typedef struct rt_xr_dlrr {
     uint32_t ssrc, last_rr, delay;
 } rt_xr_dlrr;
 
 typedef struct rt_xr_block {
-    uint8_t type;      /* 4: RRTR, 5: DLRR; others are passed over by the caller */
+    uint8_t type;      /* RT_XR_...; others are passed over by the caller */
+    uint8_t specific;  /* the byte behind the type */
     uint64_t ntp;      /* RRTR */
     size_t dlrr_count; /* DLRR */
     rt_span body;
 } rt_xr_block;
+/* Begin with `*at` = 0 (opaque). The packet's sender is the first word of its body. */
 bool rt_rtcp_xr_next(const rt_rtcp *packet, size_t *at, rt_xr_block *out, rt_status *status);
 void rt_rtcp_xr_dlrr(const rt_xr_block *block, size_t index, rt_xr_dlrr *out);
 void rt_rtcp_write_rrtr(rt_writer *out, uint32_t sender, uint64_t ntp);

@@ -48,7 +48,8 @@ typedef struct rt_rtp_extension_map {
     uint8_t kind[256];             /* rt_rtp_extension + 1; 0: unknown id */
 } rt_rtp_extension_map;
 
-/* RT_INVALID: id 0 or 15 with one-byte headers' sake, or taken. */
+/* An extension that had another id moves. RT_INVALID: id 0 (padding) or 15 (the end of a one-byte block), or taken
+ * by another extension. */
 rt_status rt_rtp_extension_map_set(rt_rtp_extension_map *map, rt_rtp_extension extension, uint8_t id);
 
 typedef struct rt_rtp_text {
@@ -80,7 +81,7 @@ typedef struct rt_rtp {
     uint8_t csrc_count;
     uint8_t padding; /* bytes at the end, with their count; 0: no padding */
     uint16_t sequence;
-    uint16_t profile; /* of the extension block; 0 when there is none */
+    uint16_t profile; /* of the extension block; 0, and `extensions.data` NULL, when there is none */
     uint32_t timestamp;
     uint32_t ssrc;
     rt_span csrcs;      /* 4 bytes each */
@@ -102,12 +103,16 @@ rt_status rt_rtp_parse(rt_span packet, rt_rtp *out);
  * before it in `out`. */
 rt_status rt_rtp_read_values(const rt_rtp *packet, const rt_rtp_extension_map *map, rt_rtp_values *out);
 
+/* The elements of the block as they are, one by one; begin with `*at` = 0. RT_NOT_FOUND at the end, or where the
+ * block is of another profile; RT_MALFORMED: the element leaves the block. */
+rt_status rt_rtp_next_element(const rt_rtp *packet, size_t *at, uint8_t *id, rt_span *value);
+
 /* How many bytes header, CSRCs and extensions take. Two-byte form only where an id above 14 or a length of 0
  * or above 16 wants it. */
 size_t rt_rtp_header_size(const rt_rtp *packet, const rt_rtp_extension_map *map, const rt_rtp_values *values);
 /* Writes them; the payload goes behind. `values` NULL: the extension block is written from `packet->profile` and
- * `packet->extensions` as it is. RT_TOO_LARGE if it does not fit. `payload` and `padding` of `packet` only set
- * the padding bit. */
+ * `packet->extensions` as it is. RT_TOO_LARGE if it does not fit, and nothing is written then. `payload` is
+ * not looked at, `padding` only sets the padding bit. Extensions without an id in the map are left out. */
 rt_status rt_rtp_write_header(rt_writer *out, const rt_rtp *packet, const rt_rtp_extension_map *map,
                               const rt_rtp_values *values);
 
