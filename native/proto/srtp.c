@@ -8,7 +8,8 @@
 #include "base/seq.h"
 #include "wire/rtp.h"
 
-enum { RTCP_HEADER = 8, WINDOW = 1024, STREAMS = 512 };
+enum { RTCP_HEADER = 8, STREAMS = 512 };
+enum { WINDOW_MIN = 64, WINDOW_MAX = 32767, WINDOW_INBOUND = 1024, WINDOW_OUTBOUND = 128 };
 
 /* Beside the library's own stream: what it does not tell. */
 typedef struct stream {
@@ -22,7 +23,7 @@ typedef struct stream {
 struct rt_srtp {
     const rt_srtp_library *library;
     rt_libsrtp_session session;
-    rt_libsrtp_policy policy; /* of a stream to be added; the key points to `keys` */
+    rt_libsrtp_policy policy; /* of an added stream; the key points to `keys` */
     bool outbound;
     uint32_t max_streams;
     rt_map streams; /* SSRC -> stream */
@@ -81,7 +82,12 @@ size_t rt_srtp_split(rt_srtp_profile profile, rt_span material, bool client, uin
 
 void rt_srtp_config_default(rt_srtp_config *config)
 {
-    *config = (rt_srtp_config){.window = WINDOW, .max_streams = STREAMS};
+    *config = (rt_srtp_config){.max_streams = STREAMS};
+}
+
+static bool is_window(uint32_t window)
+{
+    return window == 0 || (window >= WINDOW_MIN && window <= WINDOW_MAX);
 }
 
 rt_status rt_srtp_new(const rt_srtp_config *config, rt_srtp **out)
@@ -89,8 +95,7 @@ rt_status rt_srtp_new(const rt_srtp_config *config, rt_srtp **out)
     const profile_sizes *sizes = find_profile(config->profile);
     if (!sizes)
         return RT_UNSUPPORTED;
-    if (config->keys.size != (size_t)sizes->key + sizes->salt || config->max_streams == 0 || config->window < 64 ||
-        config->window >= 0x8000)
+    if (config->keys.size != (size_t)sizes->key + sizes->salt || config->max_streams == 0 || !is_window(config->window))
         return RT_INVALID;
     rt_srtp *session = calloc(1, sizeof *session);
     if (!session)
@@ -99,11 +104,13 @@ rt_status rt_srtp_new(const rt_srtp_config *config, rt_srtp **out)
     session->outbound = config->outbound;
     session->max_streams = config->max_streams;
     memcpy(session->keys, config->keys.data, config->keys.size);
+    rt_map_init(&session->streams, rt_hash_bytes(0, config->keys)); /* SSRCs are the other end's choice */
     rt_libsrtp_policy *policy = &session->policy;
     policy->ssrc_type = config->outbound ? RT_LIBSRTP_ANY_OUTBOUND : RT_LIBSRTP_ANY_INBOUND;
     policy->key = session->keys;
-    policy->window_size = config->window;
-    policy->allow_repeat_tx = config->allow_repeat;
+    unsigned long usual = config->outbound ? WINDOW_OUTBOUND : WINDOW_INBOUND;
+    policy->window_size = config->window ? config->window : usual;
+    policy->allow_repeat_tx = config->repeats;
     if (session->library->rtp_profile(&policy->rtp, (int)config->profile) != RT_LIBSRTP_OK ||
         session->library->rtcp_profile(&policy->rtcp, (int)config->profile) != RT_LIBSRTP_OK ||
         session->library->create(&session->session, policy) != RT_LIBSRTP_OK) {
@@ -230,14 +237,20 @@ static void note_packet(rt_srtp *session, stream *used, uint16_t sequence, bool 
         used->highest = index;
 }
 
-rt_status rt_srtp_add_stream(rt_srtp *session, uint32_t ssrc)
+rt_status rt_srtp_add_stream(rt_srtp *session, uint32_t ssrc, uint32_t window, bool repeats)
 {
+    if (!is_window(window))
+        return RT_INVALID;
     if (find_stream(session, ssrc))
         return RT_EXISTS;
     if (session->stats.streams >= session->max_streams)
         return RT_AGAIN;
-    session->policy.ssrc = ssrc;
-    if (session->library->add_stream(session->session, &session->policy) != RT_LIBSRTP_OK)
+    rt_libsrtp_policy policy = session->policy;
+    policy.ssrc = ssrc;
+    policy.allow_repeat_tx = repeats;
+    if (window)
+        policy.window_size = window;
+    if (session->library->add_stream(session->session, &policy) != RT_LIBSRTP_OK)
         return RT_SYSTEM;
     if (!new_stream(session, ssrc)) {
         (void)library_remove(session, ssrc);

@@ -46,9 +46,10 @@ typedef struct rt_srtp_config {
     rt_srtp_profile profile;
     rt_span keys;         /* master key and salt, one after the other */
     bool outbound;        /* protects; else unprotects */
-    uint32_t window;      /* replay window in packets, default 1024 */
+    uint32_t window;      /* replay window in packets, 64 to 32,767; moving a wide one costs as much as a tenth of the
+                             cipher. 0, the default: 1,024 inbound, 128 outbound */
     uint32_t max_streams; /* default 512 */
-    bool allow_repeat;    /* outbound: the same packet may be protected again (retransmission in place) */
+    bool repeats;         /* outbound: the same packet may be protected again (retransmission in place) */
 } rt_srtp_config;
 
 void rt_srtp_config_default(rt_srtp_config *config);
@@ -76,9 +77,10 @@ typedef struct rt_srtp_item {
 size_t rt_srtp_protect_batch(rt_srtp *session, rt_srtp_item *items, size_t count);
 size_t rt_srtp_unprotect_batch(rt_srtp *session, rt_srtp_item *items, size_t count);
 
-/* Streams need not be added: packets do that. One that is has its keys derived before the first packet. */
-rt_status rt_srtp_add_stream(rt_srtp *session, uint32_t ssrc);    /* RT_EXISTS, RT_AGAIN: too many */
-rt_status rt_srtp_remove_stream(rt_srtp *session, uint32_t ssrc); /* RT_NOT_FOUND */
+/* Streams need not be added: packets do that. One that is may differ from the session's others: outbound, `repeats`
+ * lets its packets be protected again for as long as they are within `window` (0: the session's). */
+rt_status rt_srtp_add_stream(rt_srtp *session, uint32_t ssrc, uint32_t window, bool repeats); /* RT_EXISTS, RT_AGAIN */
+rt_status rt_srtp_remove_stream(rt_srtp *session, uint32_t ssrc);                             /* RT_NOT_FOUND */
 /* The roll-over counter of a stream (RFC 3711 section 3.3.1), of its highest packet. RT_NOT_FOUND. */
 rt_status rt_srtp_rollover(const rt_srtp *session, uint32_t ssrc, uint32_t *out);
 
