@@ -73,9 +73,12 @@ rt_status rt_packetizer_frame(rt_packetizer *packetizer, const rt_frame *frame, 
 /* ---- receiving ---- */
 
 typedef struct rt_payload_info {
-    bool starts_frame; /* the first payload of a frame */
-    bool ends_frame;   /* the last one of it for certain: by the format, or the marker */
-    bool key;          /* part of a key frame, as far as this payload tells */
+    /* The first payload of a frame, by the format. H.264, H.265 and AV1 do not mark it: there it says that a frame
+     * may start here, which parameter sets and the first slice do both. Certain is that a frame's first payload is
+     * the one behind another timestamp's last, in order of sequence numbers. */
+    bool starts_frame;
+    bool ends_frame; /* the last one of it for certain: by the format, or the marker */
+    bool key;        /* part of a key frame, as far as this payload tells */
     bool discardable;
     bool has_picture_id, has_tl0;
     bool layer_switch; /* VP8/VP9: one may switch up to this temporal layer here */
