@@ -48,6 +48,10 @@ typedef struct rt_rtp_extension_map {
     uint8_t kind[256];             /* rt_rtp_extension + 1; 0: unknown id */
 } rt_rtp_extension_map;
 
+/* The extension of that URI (a=extmap), RT_RTP_EXTENSIONS when it is none of these; and back. */
+rt_rtp_extension rt_rtp_extension_of(rt_span uri);
+const char *rt_rtp_extension_uri(rt_rtp_extension extension);
+
 /* An extension that had another id moves. RT_INVALID: id 0 (padding) or 15 (the end of a one-byte block), or taken
  * by another extension. */
 rt_status rt_rtp_extension_map_set(rt_rtp_extension_map *map, rt_rtp_extension extension, uint8_t id);

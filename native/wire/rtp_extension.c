@@ -2,6 +2,34 @@
 
 #include <assert.h>
 
+static const char *const URIS[RT_RTP_EXTENSIONS] = {
+    [RT_RTP_MID] = "urn:ietf:params:rtp-hdrext:sdes:mid",
+    [RT_RTP_RID] = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+    [RT_RTP_REPAIRED_RID] = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
+    [RT_RTP_AUDIO_LEVEL] = "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+    [RT_RTP_ABS_SEND_TIME] = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+    [RT_RTP_TRANSPORT_SEQUENCE] = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+    [RT_RTP_VIDEO_ORIENTATION] = "urn:3gpp:video-orientation",
+    [RT_RTP_PLAYOUT_DELAY] = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
+    [RT_RTP_ABS_CAPTURE_TIME] = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
+    [RT_RTP_DEPENDENCY_DESCRIPTOR] =
+        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension",
+};
+
+rt_rtp_extension rt_rtp_extension_of(rt_span uri)
+{
+    int extension = 0;
+    while (extension < RT_RTP_EXTENSIONS && !rt_span_equal(uri, rt_span_text(URIS[extension])))
+        extension++;
+    return (rt_rtp_extension)extension;
+}
+
+const char *rt_rtp_extension_uri(rt_rtp_extension extension)
+{
+    assert(extension < RT_RTP_EXTENSIONS);
+    return URIS[extension];
+}
+
 rt_status rt_rtp_extension_map_set(rt_rtp_extension_map *map, rt_rtp_extension extension, uint8_t id)
 {
     assert(extension < RT_RTP_EXTENSIONS);

@@ -1,5 +1,5 @@
 #include "check.h"
-#include "wire/rtp.h"
+#include "wire/rtp_batch.h"
 
 /* Packets are parsed from memory of exactly their size, so that the sanitizer sees a read beyond it. */
 static rt_status parse_exact(const uint8_t *data, size_t size, rt_rtp *out, uint8_t **memory)
@@ -230,6 +230,14 @@ static void test_map(void)
     CHECK_EQ(map.kind[0], 0);
 }
 
+static void test_uris(void)
+{
+    for (int i = 0; i < RT_RTP_EXTENSIONS; i++)
+        CHECK_EQ(rt_rtp_extension_of(rt_span_text(rt_rtp_extension_uri((rt_rtp_extension)i))), i);
+    CHECK_EQ(rt_rtp_extension_of(rt_span_text("urn:ietf:params:rtp-hdrext:sdes:mi")), RT_RTP_EXTENSIONS);
+    CHECK_EQ(rt_rtp_extension_of((rt_span){0}), RT_RTP_EXTENSIONS);
+}
+
 /* Values of a packet whose block consists of `block`. */
 static rt_status read_block(uint16_t profile, const uint8_t *block, size_t size, const rt_rtp_extension_map *map,
                             rt_rtp_values *out)
@@ -344,6 +352,47 @@ static void test_ntp(void)
     CHECK_EQ(rt_ntp_to_ns(rt_ntp_from_ns(999999999)), 999999999);
 }
 
+/* The rows of a batch say the same as the packets one by one, whatever is in them. */
+static void test_rows(void)
+{
+    rt_rtp_extension_map map = {0};
+    for (int i = 0; i < RT_RTP_EXTENSIONS; i++)
+        CHECK_EQ(rt_rtp_extension_map_set(&map, (rt_rtp_extension)i, (uint8_t)(i + 1)), RT_OK);
+    rt_rtp packet = {.payload_type = 96, .marker = true, .sequence = 7, .timestamp = 8, .ssrc = 9};
+    rt_rtp_values values = all_values();
+    uint8_t memory[512];
+    memcpy(memory, FULL, sizeof FULL);
+    rt_writer w = rt_writer_of(rt_buffer_of(memory + sizeof FULL, sizeof memory - sizeof FULL));
+    CHECK_EQ(rt_rtp_write_header(&w, &packet, &map, &values), RT_OK);
+    rt_write_span(&w, rt_span_text("payload"));
+    size_t header = rt_writer_size(&w) - 7;
+    const rt_span packets[] = {rt_span_of(memory, sizeof FULL), rt_span_of(memory, 11),
+                               rt_span_of(memory + sizeof FULL, rt_writer_size(&w))};
+    rt_rtp_row rows[3];
+    memset(rows, 0xee, sizeof rows);
+    CHECK_EQ(rt_rtp_read_rows(packets, 3, &map, memory, rows), 2);
+    const rt_rtp_row none = {0};
+    CHECK_BYTES(&rows[1], &none, sizeof none);
+    CHECK(rows[0].valid && rows[0].csrc_count == 2 && rows[0].padding == 2 && rows[0].sequence == 1);
+    CHECK(rows[0].payload_offset == 32 && rows[0].payload_size == 2);
+    CHECK(rows[2].valid && rows[2].marker && rows[2].payload_type == 96 && rows[2].sequence == 7);
+    CHECK(rows[2].timestamp == 8 && rows[2].ssrc == 9 && rows[2].present == values.present);
+    CHECK(rows[2].payload_offset == sizeof FULL + header && rows[2].payload_size == 7);
+    CHECK(rows[2].audio_level == -127 && rows[2].voice && rows[2].transport_sequence == 0xfffe);
+    CHECK(rows[2].abs_send_time == 0xabcdef && rows[2].orientation == 0x0b && rows[2].playout_min == 0xffe);
+    CHECK(rows[2].playout_max == 0x801 && rows[2].capture_time == values.capture_time && rows[2].capture_offset == -5);
+    CHECK(memcmp(rows[2].mid, "0\0", 2) == 0 && memcmp(rows[2].rid, "h\0", 2) == 0);
+    CHECK_BYTES(rows[2].repaired_rid, "0123456789abcdef", 16);
+    CHECK(rows[2].descriptor_size == 10 && memcmp(memory + rows[2].descriptor_offset, "dependency", 10) == 0);
+
+    CHECK_EQ(rt_rtp_read_rows(packets, 3, NULL, NULL, rows), 2); /* no map, and each packet for itself */
+    CHECK_EQ(rows[2].present, 0);
+    CHECK_EQ(rows[2].payload_offset, header);
+    memory[27] = 0x3f; /* an extension leaves its block */
+    CHECK_EQ(rt_rtp_read_rows(packets, 3, &map, NULL, rows), 1);
+    CHECK_BYTES(&rows[0], &none, sizeof none);
+}
+
 int main(int argc, char **argv)
 {
     RUN(test_plain_packet);
@@ -352,6 +401,8 @@ int main(int argc, char **argv)
     RUN(test_rfc8285_block_with_padding);
     RUN(test_values_round_trip);
     RUN(test_map);
+    RUN(test_uris);
+    RUN(test_rows);
     RUN(test_hostile_blocks);
     RUN(test_find_extension);
     RUN(test_values_without_ids_make_no_block);
