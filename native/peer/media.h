@@ -28,6 +28,7 @@
 #define RT_MEDIA_ENCODINGS 8 /* per section and direction */
 #define RT_MEDIA_CNAME_MAX 64
 #define RT_MEDIA_NO_FORMAT 255
+#define RT_MEDIA_ALL 255 /* encodings */
 
 typedef struct rt_media rt_media;
 
@@ -110,7 +111,7 @@ void rt_media_set_bitrate(rt_media *media, uint64_t min, uint64_t start, uint64_
 
 /* ---- receiving ---- */
 
-/* Asks the other end for a key frame of one encoding (or all: 255). */
+/* Asks the other end for a key frame of one encoding (or RT_MEDIA_ALL). */
 rt_status rt_media_request_key_frame(rt_media *media, uint8_t section, uint8_t encoding, rt_time now);
 rt_status rt_media_set_delay(rt_media *media, uint8_t section, rt_time min_delay, rt_time max_delay);
 
@@ -153,7 +154,10 @@ void rt_media_frames_waiting(rt_media *media, uint8_t section, uint32_t waiting)
 typedef struct rt_media_stats {
     uint64_t packets_received, packets_sent, rtcp_received, rtcp_sent;
     uint64_t unauthenticated, replayed, malformed, rtcp_malformed;
-    uint64_t unknown_ssrc, unknown_payload_type, streams_refused, collisions, early; /* early: before DTLS was done */
+    uint64_t unknown_ssrc, unknown_payload_type, streams_refused, collisions;
+    uint64_t unwanted;    /* of a section that does not receive, or after a BYE */
+    uint64_t early;       /* before DTLS was done */
+    uint64_t unprotected; /* packets that SRTP refused to protect: the key has served for too many */
     rt_bandwidth_stats bandwidth;
     uint64_t remb_sent, twcc_sent, twcc_received;
     uint64_t available_incoming; /* bit/s, own estimate; 0: none */

@@ -69,6 +69,9 @@ bool rt_receiver_key_frame_needed(rt_receiver *receiver, rt_time now);
 void rt_receiver_request_key_frame(rt_receiver *receiver);
 
 void rt_receiver_set_round_trip(rt_receiver *receiver, rt_time round_trip);
+/* Renegotiated: `formats` take the place of those borrowed before. Packets that wait keep their meaning if their payload
+ * type has. */
+void rt_receiver_set_formats(rt_receiver *receiver, const rt_receiver_format *formats, size_t format_count);
 void rt_receiver_set_delay(rt_receiver *receiver, rt_time min_delay, rt_time max_delay);
 /* A sender report of the stream: for report blocks, and the map from RTP to the sender's clock. */
 void rt_receiver_sender_report(rt_receiver *receiver, const rt_rtcp_report *report, rt_time now);
