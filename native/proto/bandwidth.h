@@ -10,6 +10,9 @@
 #ifndef RT_PROTO_BANDWIDTH_H
 #define RT_PROTO_BANDWIDTH_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/status.h"
 #include "base/time.h"
 #include "wire/rtcp.h"
@@ -23,6 +26,7 @@ typedef struct rt_bandwidth_config {
 void rt_bandwidth_config_default(rt_bandwidth_config *config);
 rt_bandwidth *rt_bandwidth_new(const rt_bandwidth_config *config, rt_time now);
 void rt_bandwidth_free(rt_bandwidth *bandwidth);
+/* 0: `min` as it was, no `max`; `start` other than 0 begins anew from there. */
 void rt_bandwidth_set_limits(rt_bandwidth *bandwidth, uint64_t min, uint64_t start, uint64_t max, rt_time now);
 
 /* A packet leaves, `size` bytes with its headers. */
@@ -35,7 +39,9 @@ void rt_bandwidth_report(rt_bandwidth *bandwidth, uint8_t fraction, rt_time roun
 uint64_t rt_bandwidth_target(const rt_bandwidth *bandwidth);
 /* For the pacer. */
 uint64_t rt_bandwidth_pacing_rate(const rt_bandwidth *bandwidth);
-/* Bytes of padding that would make a useful probe now, and at which rate; 0: none. Takes it. */
+/* Bytes of padding that would make a useful probe now, and at which rate; 0: none. Takes it: send so many as soon
+ * as the pacer lets them go, and tell rt_bandwidth_sent() that they are a `probe` (media that leaves among them may be
+ * told so, too). The pacing rate is that of the probe meanwhile. Ask when there is something new: after feedback. */
 size_t rt_bandwidth_probe(rt_bandwidth *bandwidth, uint64_t *rate, rt_time now);
 rt_time rt_bandwidth_deadline(const rt_bandwidth *bandwidth);
 void rt_bandwidth_expire(rt_bandwidth *bandwidth, rt_time now);

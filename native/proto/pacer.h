@@ -4,6 +4,10 @@
  * leaks at the pacing rate, 2.5 times the target bitrate; it takes bursts of 5 ms (or a handful of packets where
  * the rate is low), so that what leaves still makes GSO runs. A queue that would take longer than 2 s at that rate
  * drains faster. Sans-IO.
+ *
+ * One drain: ask for the budget, write packets up to it, tell of each (or of all) what was sent; then sleep until
+ * the deadline. The deadline is the moment at which the next burst is whole, not the one at which a single packet
+ * would fit; asking earlier, because something else came up, is fine.
  */
 #ifndef RT_PROTO_PACER_H
 #define RT_PROTO_PACER_H
@@ -19,6 +23,9 @@ typedef struct rt_pacer {
     int64_t level; /* bits in the bucket: sent ahead of the rate */
     rt_time updated;
     rt_time burst;
+    uint64_t drain;  /* bit/s at which it leaks now: the rate, or more for a long queue */
+    int64_t size;    /* bits that the bucket takes */
+    int64_t quantum; /* bits that must have room before the next burst begins */
 } rt_pacer;
 
 void rt_pacer_init(rt_pacer *pacer, uint64_t rate, rt_time now);
@@ -26,7 +33,7 @@ void rt_pacer_set_rate(rt_pacer *pacer, uint64_t rate, rt_time now);
 /* How many bytes of `queued` may leave now; at least one packet of `packet` bytes when the bucket is not full. */
 size_t rt_pacer_budget(rt_pacer *pacer, size_t queued, size_t packet, rt_time now);
 void rt_pacer_sent(rt_pacer *pacer, size_t bytes, rt_time now);
-/* When the next packet may leave, if any is queued. */
+/* When the next packet may leave, if any is queued. Not before `now`. */
 rt_time rt_pacer_deadline(const rt_pacer *pacer, rt_time now);
 
 #endif

@@ -1,11 +1,23 @@
 /* One sent RTP stream: an encoding (SSRC, and the SSRC of its retransmissions). Frames go in, packets wait here
- * until the pacer lets them go, sent ones are kept for retransmission.
+ * until the pacer lets them go, sent ones are kept for retransmission (RFC 4585, RFC 4588).
+ *
+ *   frames ->  queue  -> write(MEDIA) ->  history  -> nack() -> write(RETRANSMISSION)
  *
  * Nothing of a frame is copied until a packet is written into the batch's slot: queue and history refer to the
- * block of payloads. Sans-IO; one thread at a time.
+ * block of payloads. A frame's packets have the same header but for marker, sequence number and stamps (transport
+ * sequence, abs-send-time): it is made once per frame, so equal payloads make packets of equal size, and these one
+ * UDP GSO run. Sans-IO; one thread at a time.
  *
- * Bounded: the queue by 2 s and `queue_bytes` (what is older is dropped by whole frames, and a key frame is asked
- * for), the history by time and `history_bytes` (the oldest goes).
+ * Header extensions, as far as they are negotiated: MID and RID until the first report block; transport sequence and
+ * abs-send-time; audio level; video orientation with key frames and rotated ones; absolute capture time with key
+ * frames and once per second.
+ *
+ * Retransmission: by RTX with the original sequence number where there is RTX. Without it "in place": the packet that
+ * was sent, bit for bit with its stamps of then, since SRTP would use one nonce for two different packets otherwise.
+ *
+ * Bounded: the queue by 2 s and `queue_bytes` (what is older is dropped by whole frames; video then up to the next
+ * key frame, which is asked for), the history by time and `history_bytes` (the oldest goes), retransmissions by one
+ * per round trip and ten in all of each packet, and 1,024 that wait.
  */
 #ifndef RT_PROTO_SENDER_H
 #define RT_PROTO_SENDER_H
@@ -54,11 +66,18 @@ size_t rt_sender_queued(const rt_sender *sender, rt_sender_class which); /* byte
 rt_time rt_sender_queued_since(const rt_sender *sender);                 /* oldest media; RT_NEVER: none */
 /* The largest packet that the next write may make. */
 size_t rt_sender_packet_max(const rt_sender *sender);
-/* Writes the next packet of a class into `room`, and takes it from the queue; returns its size, 0: none.
- * `transport_sequence` goes into the extension if there is one; `abs_send_time` too. `ntp`: wall clock. */
+/* What goes before a payload at the most: header, extensions, original sequence number. */
+size_t rt_sender_header_max(const rt_sender *sender);
+/* Whether packets of the class carry the transport sequence number that they are given; retransmissions in place do
+ * not, nor does any packet without the extension: the number is not used up then. */
+bool rt_sender_stamps(const rt_sender *sender, rt_sender_class which);
+/* Writes the next packet of a class into `room`, and takes it from the queue; returns its size, 0: none, or `room`
+ * is smaller than rt_sender_packet_max() and than the packet. `transport_sequence` goes into the extension if there
+ * is one; abs-send-time too. `ntp`: wall clock. */
 size_t rt_sender_write(rt_sender *sender, rt_sender_class which, rt_buffer room, uint16_t transport_sequence,
                        uint64_t ntp, rt_time now);
-/* One packet of padding alone, for probing (RTX of an old packet where there is RTX); 0: it can't. */
+/* One packet for probing of about `size` bytes: RTX of a packet sent before, and padding. 0: it can't, there is no
+ * RTX, or nothing was sent yet. */
 size_t rt_sender_write_padding(rt_sender *sender, rt_buffer room, size_t size, uint16_t transport_sequence,
                                uint64_t ntp, rt_time now);
 
@@ -74,7 +93,7 @@ bool rt_sender_report(const rt_sender *sender, rt_rtcp_report *out, uint64_t ntp
 
 /* False: queued packets are dropped, frames refused; timestamps and sequence numbers go on. */
 void rt_sender_set_active(rt_sender *sender, bool active);
-/* The queue was too old, and frames were dropped: a key frame is needed. Tells once. */
+/* Frames were dropped, and a key frame is needed to go on. Tells once, and again after a second without one. */
 bool rt_sender_key_frame_needed(rt_sender *sender);
 
 typedef struct rt_sender_stats { /* as W3C webrtc-stats counts; times in ns */
