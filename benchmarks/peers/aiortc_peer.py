@@ -7,12 +7,22 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
 from aiortc.sdp import candidate_from_sdp
 
 import benchmarks.peers.aiortc_loopback  # noqa: F401
+
+from . import aiortc_media
 
 HIGH = 1 << 20
 LOW = 1 << 18
@@ -79,9 +89,12 @@ class Connection:
     def __init__(self, handle: str, incoming: str) -> None:
         self.handle = handle
         self.channels: dict[str, Channel] = {}
+        self.sources: dict[str, RTCRtpTransceiver] = {}
+        self.watchers: dict[str, aiortc_media.Watcher] = {}
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.pc.on("connectionstatechange", lambda: self.emit("state", connection=self.pc.connectionState))
         self.pc.on("iceconnectionstatechange", lambda: self.emit("ice", ice=self.pc.iceConnectionState))
+        self.pc.on("track", self.track_arrived)
         self.pc.on("datachannel", lambda channel: self.arrived(channel, incoming))
 
     def emit(self, event: str, **more: Any) -> None:
@@ -93,6 +106,40 @@ class Connection:
         members = ("label", "protocol", "ordered", "negotiated", "maxRetransmits", "maxPacketLifeTime", "id")
         added.emit("channel", **{name: getattr(channel, name) for name in members})
         added.emit("open", id=channel.id)
+
+    def track_arrived(self, track: Any) -> None:
+        (mid,) = (each.mid for each in self.pc.getTransceivers() if each.receiver.track is track)
+        track.on("ended", lambda: self.emit("track_state", mid=mid, state="ended"))
+        self.watchers[mid] = aiortc_media.watch(track)
+        self.emit("track", kind=track.kind, mid=mid, streams=[])
+
+    def add(
+        self,
+        name: str,
+        source: Json | None = None,
+        kind: str = "",
+        direction: str = "sendrecv",
+        codecs: list[str] | None = None,
+        associate: bool = False,
+    ) -> None:
+        track = aiortc_media.source(**source) if source else None
+        if associate:
+            sender = self.pc.addTrack(track)
+            (transceiver,) = (each for each in self.pc.getTransceivers() if each.sender is sender)
+        else:
+            transceiver = self.pc.addTransceiver(track or kind, direction=direction)
+        if codecs:
+            names = {codec.lower() for codec in codecs}
+            known = RTCRtpReceiver.getCapabilities(transceiver.kind).codecs
+            transceiver.setCodecPreferences(
+                [codec for codec in known if codec.mimeType.lower() in names or codec.name == "rtx"]
+            )
+        self.sources[name] = transceiver
+
+    async def close(self) -> None:
+        for watcher in self.watchers.values():
+            watcher.close()
+        await self.pc.close()
 
     async def described(self, description: RTCSessionDescription) -> Json:
         """aiortc gathers before it describes, and has no candidate events: all are in the description."""
@@ -112,10 +159,40 @@ class Peer:
         connection = self.connections[pc]
         return await connection.described(await connection.pc.createOffer())
 
-    async def answer(self, pc: str, sdp: str, gather: bool = True) -> Json:
+    async def answer(self, pc: str, sdp: str = "", gather: bool = True) -> Json:
         connection = self.connections[pc]
-        await connection.pc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+        if sdp:
+            await connection.pc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         return await connection.described(await connection.pc.createAnswer())
+
+    async def remote_offer(self, pc: str, sdp: str) -> None:
+        await self.connections[pc].pc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+
+    async def add(self, pc: str, **arguments: Any) -> None:
+        self.connections[pc].add(**arguments)
+
+    async def replace(self, pc: str, name: str, source: Json | None) -> None:
+        track = aiortc_media.source(**source) if source else None
+        self.connections[pc].sources[name].sender.replaceTrack(track)
+
+    async def direction(self, pc: str, name: str, direction: str) -> None:
+        self.connections[pc].sources[name].direction = direction
+
+    async def stop(self, pc: str, name: str) -> None:
+        await self.connections[pc].sources[name].stop()
+
+    async def seen(self, pc: str, mid: str, **wanted: Any) -> Json:
+        return await self.connections[pc].watchers[mid].seen(**wanted)
+
+    async def transceivers(self, pc: str) -> Json:
+        members = ("mid", "kind", "direction", "currentDirection")
+        found = self.connections[pc].pc.getTransceivers()
+        names = ("mid", "kind", "direction", "current")
+        return {
+            "transceivers": [
+                dict(zip(names, (getattr(each, m) for m in members), strict=True)) for each in found
+            ]
+        }
 
     async def accept(self, pc: str, sdp: str) -> None:
         await self.connections[pc].pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
@@ -150,11 +227,15 @@ class Peer:
         self.connections[pc].channels[channel].channel.close()
 
     async def close(self, pc: str) -> None:
-        await self.connections.pop(pc).pc.close()
+        await self.connections.pop(pc).close()
 
     async def stats(self, pc: str) -> Json:
         report = await self.connections[pc].pc.getStats()
-        return {"stats": [{"id": key, "type": value.type} for key, value in report.items()]}
+        plain = {
+            key: {name: member for name, member in vars(value).items() if not isinstance(member, datetime)}
+            for key, value in report.items()
+        }
+        return {"stats": [{"id": key, **entry} for key, entry in plain.items()]}
 
 
 async def main() -> None:

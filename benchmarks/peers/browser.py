@@ -15,6 +15,7 @@ from pathlib import Path
 from aiohttp import WSMsgType, web
 
 from .install import CHROMIUM, FIREFOX, HERE, find
+from .sound import SoundServer
 
 CHROMIUM_FLAGS = [
     "--headless=new",
@@ -30,6 +31,9 @@ CHROMIUM_FLAGS = [
     "--disable-renderer-backgrounding",
     "--disable-background-timer-throttling",
     "--password-store=basic",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
     "--allow-loopback-in-peer-connection",  # without it: no candidate
     "--disable-features=WebRtcHideLocalIpsWithMdns",  # else names that only multicast DNS resolves
 ]
@@ -40,6 +44,9 @@ FIREFOX_PREFERENCES = {
     "media.peerconnection.ice.no_host": False,
     "media.navigator.permission.disabled": True,
     "media.navigator.streams.fake": True,
+    "media.autoplay.default": 0,  # allowed
+    "media.autoplay.blocking_policy": 0,
+    "media.autoplay.block-webaudio": False,
     "permissions.default.microphone": 1,  # pages without the permission see the default route's address only
     "permissions.default.camera": 1,
     "network.manage-offline-status": False,
@@ -73,8 +80,10 @@ class Page:
         server: web.AppRunner,
         socket: web.WebSocketResponse,
         profile: Path,
+        sound: SoundServer | None,
     ) -> None:
         self.process, self.server, self.socket, self.profile = process, server, socket, profile
+        self.sound = sound
 
     async def write(self, message: str) -> None:
         await self.socket.send_str(message)
@@ -90,6 +99,8 @@ class Page:
 
     async def close(self) -> None:
         await end(self.process)
+        if self.sound:
+            await self.sound.close()
         await self.server.cleanup()
         shutil.rmtree(self.profile, ignore_errors=True)
 
@@ -120,7 +131,7 @@ async def launch(name: str) -> Page:
         return web.FileResponse(HERE / "page.html")
 
     async def script(request: web.Request) -> web.FileResponse:
-        return web.FileResponse(HERE / "rtc.js")
+        return web.FileResponse(HERE / f"{request.match_info['name']}.js")
 
     async def socket(request: web.Request) -> web.WebSocketResponse:
         opened = web.WebSocketResponse(max_msg_size=0)
@@ -130,7 +141,9 @@ async def launch(name: str) -> Page:
         return opened
 
     application = web.Application()
-    application.add_routes([web.get("/", page), web.get("/rtc.js", script), web.get("/socket", socket)])
+    application.add_routes(
+        [web.get("/", page), web.get("/{name:rtc|media}.js", script), web.get("/socket", socket)]
+    )
 
     async def finish(_: web.Application) -> None:
         finished.set()
@@ -143,19 +156,22 @@ async def launch(name: str) -> Page:
     port = server.addresses[0][1]
 
     profile = Path(tempfile.mkdtemp(prefix=f"rtcore-{name}-"))
+    sound = await SoundServer.start(profile) if name == "firefox" else None
     process = await asyncio.create_subprocess_exec(
         *command(name, profile, f"http://127.0.0.1:{port}/"),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "HOME": str(profile), "MOZ_HEADLESS": "1"},
+        env={**os.environ, "HOME": str(profile), "MOZ_HEADLESS": "1", **(sound.environment if sound else {})},
         start_new_session=True,
     )
     try:
         async with asyncio.timeout(START):
-            return Page(process, server, await called, profile)
+            return Page(process, server, await called, profile, sound)
     except BaseException:
         await end(process)
+        if sound:
+            await sound.close()
         await server.cleanup()
         shutil.rmtree(profile, ignore_errors=True)
         raise

@@ -105,6 +105,8 @@ class RemoteConnection(Watched):
         self.ice_states: list[str] = ["new"]
         self.candidates: list[Json | None] = []
         self.channels: dict[str, RemoteChannel] = {}
+        self.tracks: list[Json] = []
+        self.track_states: dict[str, list[str]] = {}
         self._incoming: list[RemoteChannel] = []
         self._closed = False
 
@@ -156,6 +158,41 @@ class RemoteConnection(Watched):
         await found[0].open(within)
         return found[0]
 
+    async def add(
+        self,
+        name: str,
+        source: Json | None = None,
+        *,
+        kind: str | None = None,
+        direction: str | None = None,
+        encodings: list[Json] | None = None,
+        codecs: list[str] | None = None,
+        associate: bool = False,
+    ) -> None:
+        """A track or (of `kind`) a transceiver without one, by a name for later. `source`, `codecs`: see
+        README.md. `associate`: on a section of the offer that was set last."""
+        arguments = {
+            "source": source, "kind": kind, "direction": direction, "encodings": encodings, "codecs": codecs,
+        }  # fmt: skip
+        given = {key: value for key, value in arguments.items() if value is not None}
+        await self.call("add", name=name, associate=associate, **given)
+
+    async def remote_offer(self, offer: str) -> None:
+        """Takes the offer; tracks can be added before `described_answer()`."""
+        await self.call("remote_offer", sdp=offer)
+
+    async def described_answer(self, *, gather: bool = True) -> str:
+        return str((await self.call("answer", gather=gather))["sdp"])
+
+    async def seen(self, mid: str, within: float = 30.0, **wanted: Any) -> Json:
+        """What arrives in a section, as it is decoded there. Video: after `frames` (and `numbers`, readable
+        ones) `width`, `height`, `numbers`, `unreadable`. Audio: waits for the loudest `frequency`, in Hz,
+        within `tolerance`."""
+        return await self.remote.call("seen", within, pc=self.handle, mid=mid, **wanted)
+
+    async def transceivers(self) -> list[Json]:
+        return list((await self.call("transceivers"))["transceivers"])
+
     async def stats(self) -> list[Json]:
         return list((await self.call("stats"))["stats"])
 
@@ -172,6 +209,10 @@ class RemoteConnection(Watched):
                 self.ice_states.append(event["ice"])
             case "candidate":
                 self.candidates.append(event["candidate"])
+            case "track":
+                self.tracks.append(event)
+            case "track_state":
+                self.track_states.setdefault(event["mid"], []).append(event["state"])
             case "channel":
                 channel = RemoteChannel(self, event["channel"], event)
                 self.channels[channel.handle] = channel

@@ -1,8 +1,9 @@
 // The peer protocol (README.md) over any RTCPeerConnection of the W3C's shape: the browsers' pages and the
-// node stacks are this one file. `serve` gives a function that carries out one command.
+// node stacks are this one file. `serve` gives a function that carries out one command; `media` makes and watches
+// tracks where the stack has some (media.js).
 "use strict";
 
-function serve(RTCPeerConnection, emit, { configuration = {}, unsupported = [] } = {}) {
+function serve(RTCPeerConnection, emit, { configuration = {}, unsupported = [], media = null } = {}) {
   const connections = new Map();
   const HIGH = 1 << 20;
   const LOW = 1 << 18;
@@ -100,7 +101,10 @@ function serve(RTCPeerConnection, emit, { configuration = {}, unsupported = [] }
     constructor(handle, incoming) {
       this.handle = handle;
       this.channels = new Map();
+      this.sources = new Map(); // by the name of what is sent: { transceiver, source }
+      this.watchers = new Map(); // by mid
       this.pc = new RTCPeerConnection(configuration);
+      this.pc.ontrack = (event) => this.arrived(event);
       this.pc.onicecandidate = ({ candidate }) => candidate?.candidate && this.emit("candidate", { candidate: describe(candidate) });
       this.pc.onicegatheringstatechange = () => {
         if (this.pc.iceGatheringState === "complete") this.emit("candidate", { candidate: null });
@@ -119,6 +123,49 @@ function serve(RTCPeerConnection, emit, { configuration = {}, unsupported = [] }
 
     emit(event, more) {
       emit({ event, pc: this.handle, ...more });
+    }
+
+    arrived({ track, transceiver, streams }) {
+      const tell = (what) => this.emit("track_state", { mid: transceiver.mid, state: what });
+      for (const what of ["mute", "unmute", "ended"]) track.addEventListener(what, () => tell(what));
+      this.emit("track", { kind: track.kind, mid: transceiver.mid, streams: streams.map(({ id }) => id) });
+      if (media && !this.watchers.has(transceiver.mid)) this.watchers.set(transceiver.mid, media.watch(track));
+    }
+
+    // A track of our own. `associate`: as addTrack does, on a section that the other side offered.
+    async add({ name, source: wanted, kind, direction, encodings, codecs, associate }) {
+      const source = wanted && (await media.source(wanted));
+      const stream = new MediaStream(source ? [source.track] : []);
+      let transceiver;
+      if (associate) {
+        const sender = this.pc.addTrack(source.track, stream);
+        transceiver = this.pc.getTransceivers().find((each) => each.sender === sender);
+      } else {
+        const init = { direction: direction ?? "sendrecv", streams: source ? [stream] : [] };
+        if (encodings) init.sendEncodings = encodings;
+        transceiver = this.pc.addTransceiver(source?.track ?? kind, init);
+      }
+      if (codecs) {
+        const { codecs: known } = RTCRtpReceiver.getCapabilities(transceiver.receiver.track.kind);
+        const wants = (codec) => codecs.some((name) => codec.mimeType.toLowerCase() === name.toLowerCase());
+        const others = known.filter((codec) => /rtx|red|ulpfec|flexfec/i.test(codec.mimeType));
+        transceiver.setCodecPreferences([...known.filter(wants), ...others]);
+      }
+      this.sources.set(name, { transceiver, source });
+    }
+
+    async replace({ name, source: wanted }) {
+      const entry = this.sources.get(name);
+      const source = wanted && (await media.source(wanted));
+      await entry.transceiver.sender.replaceTrack(source ? source.track : null);
+      entry.source?.stop();
+      entry.source = source;
+    }
+
+    close() {
+      this.watchers.forEach((watcher) => watcher.close());
+      this.sources.forEach(({ source }) => source?.stop());
+      this.pc.close();
     }
 
     async described(description, gather) {
@@ -145,8 +192,11 @@ function serve(RTCPeerConnection, emit, { configuration = {}, unsupported = [] }
     },
     answer: async ({ pc, sdp, gather }) => {
       const connection = connections.get(pc);
-      await connection.pc.setRemoteDescription({ type: "offer", sdp });
+      if (sdp) await connection.pc.setRemoteDescription({ type: "offer", sdp });
       return connection.described(await connection.pc.createAnswer(), gather);
+    },
+    remote_offer: async ({ pc, sdp }) => {
+      await connections.get(pc).pc.setRemoteDescription({ type: "offer", sdp });
     },
     accept: async ({ pc, sdp }) => {
       await connections.get(pc).pc.setRemoteDescription({ type: "answer", sdp });
@@ -169,8 +219,36 @@ function serve(RTCPeerConnection, emit, { configuration = {}, unsupported = [] }
     pour: ({ pc, channel, size, total }) => connections.get(pc).channels.get(channel).pour(size, total),
     received: ({ pc, channel, bytes }) => connections.get(pc).channels.get(channel).received(bytes),
     close_channel: ({ pc, channel }) => connections.get(pc).channels.get(channel).channel.close(),
+    add: ({ pc, ...args }) => connections.get(pc).add(args),
+    replace: ({ pc, ...args }) => connections.get(pc).replace(args),
+    enable: ({ pc, name, enabled }) => {
+      connections.get(pc).sources.get(name).source.track.enabled = enabled;
+    },
+    direction: ({ pc, name, direction }) => {
+      connections.get(pc).sources.get(name).transceiver.direction = direction;
+    },
+    remove: ({ pc, name }) => {
+      const { pc: connection, sources } = connections.get(pc);
+      connection.removeTrack(sources.get(name).transceiver.sender);
+    },
+    stop: ({ pc, name }) => connections.get(pc).sources.get(name).transceiver.stop(),
+    encodings: async ({ pc, name, encodings }) => {
+      const { sender } = connections.get(pc).sources.get(name).transceiver;
+      const parameters = sender.getParameters();
+      parameters.encodings.forEach((encoding, index) => Object.assign(encoding, encodings[index]));
+      await sender.setParameters(parameters);
+    },
+    seen: ({ pc, mid, ...args }) => connections.get(pc).watchers.get(mid).seen(args),
+    transceivers: ({ pc }) => ({
+      transceivers: connections.get(pc).pc.getTransceivers().map((each) => ({
+        mid: each.mid,
+        kind: each.receiver.track.kind,
+        direction: each.direction,
+        current: each.currentDirection,
+      })),
+    }),
     close: ({ pc }) => {
-      connections.get(pc).pc.close();
+      connections.get(pc).close();
       connections.delete(pc);
     },
     stats: async ({ pc }) => {
