@@ -31,7 +31,7 @@ typedef struct rt_receiver_format {
 
 typedef struct rt_receiver_config {
     uint32_t ssrc;
-    const rt_receiver_format *formats; /* borrowed: must outlive the receiver; RED among them is unwrapped inside */
+    const rt_receiver_format *formats; /* copied; RED among them is unwrapped inside */
     size_t format_count;
     bool video;
     rt_time min_delay, max_delay; /* of the jitter buffer; default 0 and 2 s */
@@ -52,7 +52,7 @@ rt_status rt_receiver_receive(rt_receiver *receiver, const rt_rtp *packet, const
                               rt_time now);
 
 /* The next frame whose time has come, or NULL; the caller owns it. Drain after receive() and expire(). For audio
- * also the times of frames that did not come (RT_FRAME_LOST). Video: never one that cannot be decoded: after a loss
+ * also the times of frames that did not come (RT_FRAME_LOST; proto/jitter.h has the rules). Video: never one that cannot be decoded: after a loss
  * that was not repaired in time, frames are dropped up to the next that can be. */
 rt_frame *rt_receiver_frame(rt_receiver *receiver, rt_time now);
 
@@ -69,8 +69,7 @@ bool rt_receiver_key_frame_needed(rt_receiver *receiver, rt_time now);
 void rt_receiver_request_key_frame(rt_receiver *receiver);
 
 void rt_receiver_set_round_trip(rt_receiver *receiver, rt_time round_trip);
-/* Renegotiated: `formats` take the place of those borrowed before. Packets that wait keep their meaning if their payload
- * type has. */
+/* Renegotiated: `formats` (copied) take the place of those before. Packets that wait keep their meaning. */
 void rt_receiver_set_formats(rt_receiver *receiver, const rt_receiver_format *formats, size_t format_count);
 void rt_receiver_set_delay(rt_receiver *receiver, rt_time min_delay, rt_time max_delay);
 /* A sender report of the stream: for report blocks, and the map from RTP to the sender's clock. */
