@@ -21,6 +21,9 @@ static const rt_payload_ops *ops_of(const rt_payload_format *format)
     case RT_CODEC_COMFORT_NOISE:
     case RT_CODEC_RED: return &rt_payload_audio;
     case RT_CODEC_VP8: return &rt_payload_vp8;
+    case RT_CODEC_VP9: return &rt_payload_vp9;
+    case RT_CODEC_H265: return &rt_payload_h265;
+    case RT_CODEC_AV1: return &rt_payload_av1;
     case RT_CODEC_H264: return format->h264_mode <= 1 ? &rt_payload_h264 : NULL;
     default: return NULL;
     }

@@ -141,17 +141,7 @@ static rt_status inspect(const rt_payload_format *format, rt_span payload, rt_pa
 
 static rt_status assemble(const rt_payload_format *format, const rt_span *payloads, size_t count, rt_frame **frame)
 {
-    rt_status status = rt_nal_assemble(&rules, payloads, count, frame);
-    for (size_t i = 0; i < count && status == RT_OK; i++) {
-        rt_payload_info info = {0};
-        status = inspect(format, payloads[i], &info);
-        (*frame)->flags |= (uint8_t)((info.key ? RT_FRAME_KEY : 0) | (info.discardable ? RT_FRAME_DISCARDABLE : 0));
-        if (info.width) {
-            (*frame)->width = info.width;
-            (*frame)->height = info.height;
-        }
-    }
-    return status;
+    return rt_nal_assemble(&rules, inspect, format, payloads, count, frame);
 }
 
 static rt_status packetize(rt_packetizer *packetizer, const rt_frame *frame, rt_span data, size_t max_payload,

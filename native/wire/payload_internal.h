@@ -24,7 +24,10 @@ typedef struct rt_payload_ops {
 
 extern const rt_payload_ops rt_payload_audio;
 extern const rt_payload_ops rt_payload_vp8;
+extern const rt_payload_ops rt_payload_vp9;
 extern const rt_payload_ops rt_payload_h264;
+extern const rt_payload_ops rt_payload_h265;
+extern const rt_payload_ops rt_payload_av1;
 
 /* ---- making payloads ---- */
 

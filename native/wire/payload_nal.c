@@ -144,16 +144,33 @@ static rt_status append(rt_nal_reader *reader, rt_frame **frame, int *open)
     return rt_reader_ok(&reader->bytes) ? RT_OK : RT_MALFORMED;
 }
 
-rt_status rt_nal_assemble(const rt_nal_rules *rules, const rt_span *payloads, size_t count, rt_frame **frame)
+static void tell(rt_frame *frame, const rt_payload_info *info)
+{
+    frame->flags |= (uint8_t)((info->key ? RT_FRAME_KEY : 0) | (info->discardable ? RT_FRAME_DISCARDABLE : 0));
+    if (info->temporal)
+        frame->temporal = info->temporal;
+    if (info->width) {
+        frame->width = info->width;
+        frame->height = info->height;
+    }
+}
+
+rt_status rt_nal_assemble(const rt_nal_rules *rules,
+                          rt_status (*inspect)(const rt_payload_format *, rt_span, rt_payload_info *),
+                          const rt_payload_format *format, const rt_span *payloads, size_t count, rt_frame **frame)
 {
     int open = -1;
     for (size_t i = 0; i < count; i++) {
         rt_nal_reader reader;
-        rt_status status = rt_nal_read(rules, payloads[i], &reader);
+        rt_payload_info info = {0};
+        rt_status status = inspect(format, payloads[i], &info);
+        if (status == RT_OK)
+            status = rt_nal_read(rules, payloads[i], &reader);
         if (status == RT_OK)
             status = append(&reader, frame, &open);
         if (status != RT_OK)
             return status;
+        tell(*frame, &info);
     }
     return open < 0 ? RT_OK : RT_MALFORMED;
 }

@@ -43,8 +43,11 @@ rt_status rt_nal_read(const rt_nal_rules *rules, rt_span payload, rt_nal_reader 
 /* The next one; false at the end. An aggregate that is cut off, or has an empty NAL unit, sets `failed` of `bytes`. */
 bool rt_nal_next(rt_nal_reader *reader, rt_nal *out);
 
-/* The access unit in Annex B form, each NAL unit behind a start code of four bytes. */
-rt_status rt_nal_assemble(const rt_nal_rules *rules, const rt_span *payloads, size_t count, rt_frame **frame);
+/* The access unit in Annex B form, each NAL unit behind a start code of four bytes. `inspect` of the format tells what
+ * the frame is. */
+rt_status rt_nal_assemble(const rt_nal_rules *rules,
+                          rt_status (*inspect)(const rt_payload_format *, rt_span, rt_payload_info *),
+                          const rt_payload_format *format, const rt_span *payloads, size_t count, rt_frame **frame);
 
 /* An access unit in Annex B form into payloads. `single`: each NAL unit in a payload of its own (H.264 mode 0).
  * `key`: whether a NAL unit of that header makes it a key frame. */
