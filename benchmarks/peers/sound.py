@@ -38,7 +38,8 @@ class SoundServer:
         server = cls(process, {"PULSE_SERVER": f"unix:{socket}"})
         try:
             async with asyncio.timeout(START):
-                while not await answers(socket):  # it tells nobody when it is ready
+                # It tells nobody when it is ready.
+                while not await answers(socket):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         except BaseException:
             await server.close()
