@@ -2,7 +2,8 @@
 
 from .agreed import AgreedFormat, AgreedSection
 from .codecs import RtpCodec, default_codecs
-from .jsep import Negotiation, SessionDescription
+from .held import SessionDescription
+from .jsep import Negotiation
 from .model import (
     Codec,
     Description,

@@ -67,7 +67,9 @@ class AgreedSection:
     """Encodings that the other end sends, without those that it offers as alternatives."""
     encodings: tuple[SendEncoding, ...] = ()
     """Those of the transceiver's encodings that the other end takes; their place here is their number in
-    `Media.send()`. Without simulcast: the first one, and its rid is not sent."""
+    `Media.send()`. Without simulcast: the first one."""
+    send_rids: bool = False
+    """Simulcast: each encoding says its rid. Otherwise the other end does not know of rids."""
     reduced_size: bool = True
     """RTCP packets need not be compound (RFC 5506)."""
 

@@ -13,112 +13,32 @@ draws no random numbers, and every method either does its work or raises and cha
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Self
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rtcore.errors import InvalidModificationError, InvalidStateError, OperationError
 
-from .codecs import RtpCodec
-from .model import Description, Fingerprint, Group, Media, Origin
-from .parser import MAX_CANDIDATES, parse
+from .candidates import RemoteCandidates
+from .codecs import RtpCodec, default_codecs
+from .composer import Composer, Draft, new_mid
+from .held import LocalDescription, RemoteDescription, SessionDescription, same
+from .model import Fingerprint, Media, Origin
+from .parser import parse
 from .sections import (
     Agreement,
     LocalTransport,
+    accepted_sections,
     agree,
-    answer_setup,
     check_answer,
     check_offer,
-    data_section,
+    check_transport,
+    first_alive,
     first_data,
-    place_candidates,
-    rejected_section,
 )
 from .transceiver import Changes, SendEncoding, Transceiver
 from .transceivers import Transceivers
-from .writer import write
 
-__all__ = ["Negotiation", "RemoteCandidates", "SessionDescription"]
-
-TYPES = ("offer", "pranswer", "answer", "rollback")
-
-
-@dataclass(slots=True, frozen=True)
-class SessionDescription:
-    """A description as it travels: `type` is "offer", "answer", "pranswer" or "rollback", `sdp` the text.
-
-    `to_dict()` and `from_dict()` are the JSON form of browsers, `{"type": ..., "sdp": ...}`.
-    """
-
-    type: str
-    sdp: str = ""
-
-    def __post_init__(self) -> None:
-        if self.type not in TYPES:
-            raise ValueError(f"type must be one of {', '.join(TYPES)}, not {self.type!r}")
-        if not isinstance(self.sdp, str):
-            raise TypeError(f"sdp must be a str, not {type(self.sdp).__name__}")
-
-    def to_dict(self) -> dict[str, str]:
-        """The JSON form of browsers (W3C RTCSessionDescriptionInit)."""
-        return {"type": self.type, "sdp": self.sdp}
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, str]) -> Self:
-        try:
-            return cls(value["type"], value.get("sdp", ""))
-        except KeyError:
-            raise ValueError('expected a mapping with "type" and "sdp"') from None
-
-
-@dataclass(slots=True)
-class RemoteCandidates:
-    """Candidates of one ICE generation of the other end; `taken` of them have been handed on."""
-
-    texts: list[str]
-    ended: bool = False
-    taken: int = 0
-    end_taken: bool = False
-
-
-class _Local:
-    """A local description that was made, and its text, with the candidates known by now."""
-
-    __slots__ = ("_known", "_text", "description", "text", "transport", "type")
-
-    def __init__(self, type: str, description: Description, transport: LocalTransport) -> None:
-        self.type = type
-        self.description = description
-        self.transport = transport
-        self.text = self._text = write(description)  # `text`: as made
-        self._known = (0, False)
-
-    def current(self) -> SessionDescription:
-        transport = self.transport
-        known = (len(transport.candidates), transport.ended)
-        if known != self._known:
-            for media in self.description.media:
-                if media.ice_ufrag == transport.ufrag:
-                    place_candidates(media, transport)
-            self._text = write(self.description)
-            self._known = known
-        return SessionDescription(self.type, self._text)
-
-
-class _Remote:
-    __slots__ = ("description", "text", "type")
-
-    def __init__(self, type: str, description: Description, text: str) -> None:
-        self.type = type
-        self.description = description
-        self.text = text
-
-    def ufrag(self) -> str:
-        """The credentials of its data section, empty if it has none."""
-        index = first_data(self.description)
-        if index is None:
-            return ""
-        return self.description.transport_of(self.description.media[index]).ice_ufrag
+__all__ = ["Negotiation", "SessionDescription"]
 
 
 class Negotiation:
@@ -152,23 +72,33 @@ class Negotiation:
         self.data_refused = False
         """The last answer ended data channels, or refused them; `want_data()` asks again."""
         self._session_id = session_id
-        self._fingerprints = fingerprints
-        self._max_message_size = max_message_size
-        self._ice_lite = ice_lite
         self._state = "stable"
         self._data_wanted = False
         self._version = 0  # of the last local description that was set
         self._mids: set[str] = set()
         self._transport: LocalTransport | None = None
         self._replace_ufrag = ""
-        self._current_local: _Local | None = None
-        self._pending_local: _Local | None = None
-        self._current_remote: _Remote | None = None
-        self._pending_remote: _Remote | None = None
-        self._created_offer: _Local | None = None
-        self._created_answer: _Local | None = None
-        self._remote_candidates: dict[str, RemoteCandidates] = {}
-        self._transceivers = Transceivers(draw)
+        self._current_local: LocalDescription | None = None
+        self._pending_local: LocalDescription | None = None
+        self._current_remote: RemoteDescription | None = None
+        self._pending_remote: RemoteDescription | None = None
+        self._created_offer: LocalDescription | None = None
+        self._created_answer: LocalDescription | None = None
+        self._outdated = False  # what was created is no longer what would be created
+        self._remote_candidates = RemoteCandidates()
+        if codecs is None:
+            codecs = (*default_codecs("audio"), *default_codecs("video"))
+        self._transceivers = Transceivers(codecs, draw)
+        self.cname = cname or f"{draw(96):024x}"
+        """How this end is called in RTCP and a=ssrc lines."""
+        self._composer = Composer(
+            self._transceivers,
+            fingerprints=fingerprints,
+            max_message_size=max_message_size,
+            ice_lite=ice_lite,
+            cname=self.cname,
+            receive_simulcast=receive_simulcast,
+        )
 
     # State
 
@@ -193,11 +123,11 @@ class Negotiation:
 
     @property
     def current_remote(self) -> SessionDescription | None:
-        return _with_candidates(self._current_remote, self._remote_candidates)
+        return self._current_remote.current(self._remote_candidates) if self._current_remote else None
 
     @property
     def pending_remote(self) -> SessionDescription | None:
-        return _with_candidates(self._pending_remote, self._remote_candidates)
+        return self._pending_remote.current(self._remote_candidates) if self._pending_remote else None
 
     @property
     def remote(self) -> SessionDescription | None:
@@ -213,25 +143,33 @@ class Negotiation:
 
     @property
     def needs_negotiation(self) -> bool:
-        """Whether an offer would change something (W3C: to check if negotiation is needed)."""
-        return bool(self._replace_ufrag) or (self._data_wanted and self.agreement is None)
+        """Whether an offer would change something (W3C WebRTC section 4.7.3)."""
+        if self._replace_ufrag or (self._data_wanted and not self._data_agreed):
+            return True
+        return self._transceivers.unsettled(self._current_local, self._current_remote)
+
+    @property
+    def _data_agreed(self) -> bool:
+        return self.agreement is not None and self.agreement.sctp_port is not None
 
     def want_data(self) -> None:
         """From now on offers have a data section: the first data channel was made."""
         if not self._data_wanted:
             self._data_wanted = True
             self.data_refused = False
-            self._created_offer = None
+            self._outdated = True
 
     @property
     def transport_position(self) -> tuple[str, int] | None:
         """Mid and index of the section that carries the transport in the local description; None: it has none
         that is alive, and no candidates are needed."""
         local = self._pending_local or self._current_local
-        index = first_data(local.description) if local is not None else None
-        if local is None or index is None:
+        if local is None:
             return None
-        return local.description.media[index].mid, index
+        sections = local.description.media
+        tag = local.description.section(self.agreement.mid) if self.agreement is not None else None
+        index = first_alive(local.description) if tag is None or tag.rejected else sections.index(tag)
+        return (sections[index].mid, index) if index is not None else None
 
     # What is wanted of audio and video
 
@@ -308,8 +246,8 @@ class Negotiation:
         self._wants_changed()
 
     def _wants_changed(self) -> None:
-        """An offer that was made before is no longer what an offer would be."""
-        self._created_offer = None
+        """What was created before is no longer what would be created now."""
+        self._outdated = True
 
     def _require_open(self) -> None:
         if self._state == "closed":
@@ -345,7 +283,7 @@ class Negotiation:
         pending, current = self._pending_remote, self._current_local
         if self.agreement is None or pending is None or current is None:
             return False
-        ufrag = pending.ufrag()
+        ufrag = pending.ufrag
         return ufrag not in ("", self.agreement.remote_ufrag) and current.transport is self._transport
 
     def add_local_candidate(self, text: str) -> None:
@@ -365,185 +303,198 @@ class Negotiation:
     def create_offer(self) -> SessionDescription:
         self._require("create an offer", "stable", "have-local-offer")
         made = self._created_offer = self._make_offer()
+        self._outdated = False
         return SessionDescription("offer", made.text)
 
     def create_answer(self) -> SessionDescription:
         self._require("create an answer", "have-remote-offer", "have-local-pranswer")
         made = self._created_answer = self._make_answer()
+        self._outdated = False
         return SessionDescription("answer", made.text)
 
-    def _make_offer(self) -> _Local:
+    def _make_offer(self) -> LocalDescription:
         transport = self._local_transport()
-        before = self._current_local.description.media if self._current_local else []
-        remote = self._current_remote.description.media if self._current_remote else []
-        sections: list[Media] = []
-        data: int | None = None
-        for index, ours in enumerate(before):
-            theirs = remote[index] if index < len(remote) else ours
-            if data is None and ours.is_data and not ours.rejected and not theirs.rejected:
-                data = index
-                sections.append(self._data(ours.mid, transport, "actpass", ours))
-            else:
-                sections.append(rejected_section(ours))
-        if data is None and self._data_wanted:
-            section = self._data(self._new_mid(), transport, "actpass", None)
-            free = next((i for i, media in enumerate(sections) if media.port == 0), None)
-            if free is None:
-                sections.append(section)
-            else:
-                sections[free] = section  # recycled (RFC 9429 section 5.2.2)
-        return self._finish("offer", sections, transport)
+        base = self._pending_local or self._current_local
+        remote = self._current_remote
+        draft = self._composer.offer(
+            transport,
+            base.description if base is not None else None,
+            remote.description if remote is not None else None,
+            self._known_mids(),
+            data_wanted=self._data_wanted,
+        )
+        return self._finish("offer", draft, transport)
 
-    def _make_answer(self) -> _Local:
+    def _make_answer(self) -> LocalDescription:
         transport = self._local_transport()
         assert self._pending_remote is not None
-        offer = self._pending_remote.description
-        accepted = first_data(offer)
-        sections = []
-        for index, offered in enumerate(offer.media):
-            if index == accepted:
-                client = self.agreement.dtls_client if self.agreement else None
-                setup = answer_setup(offered.setup or offer.transport_of(offered).setup, client)
-                sections.append(self._data(offered.mid, transport, setup, offered))
-            else:
-                sections.append(rejected_section(offered))
-        return self._finish("answer", sections, transport, offer)
+        draft = self._composer.answer(transport, self._pending_remote.description, self.agreement)
+        return self._finish("answer", draft, transport)
 
-    def _data(self, mid: str, transport: LocalTransport, setup: str, like: Media | None) -> Media:
-        return data_section(mid, transport, self._fingerprints, setup, self._max_message_size, like)
-
-    def _finish(
-        self, type: str, sections: list[Media], transport: LocalTransport, offer: Description | None = None
-    ) -> _Local:
-        """Origin with its version (RFC 9429 section 5.2.1), and the bundle of what is alive."""
-        alive = [media for media in sections if media.port and media.mid]
-        if offer is not None:
-            alive = [media for media in alive if offer.bundle_of(media)]
-        groups = [Group("BUNDLE", tuple(media.mid for media in alive))] if alive else []
-        origin = Origin(self._session_id, self._version + 1)
-        description = Description(origin, sections, ice_lite=self._ice_lite, groups=groups)
+    def _finish(self, type: str, draft: Draft, transport: LocalTransport) -> LocalDescription:
+        """With its version (RFC 9429 section 5.2.2)."""
+        description = draft.description(Origin(self._session_id, self._version + 1))
         current = self._current_local
         if current is not None and current.transport is transport:
             unchanged = replace(description, origin=current.description.origin)
-            if _plain(unchanged) == _plain(current.description):
+            if same(unchanged, current.description):
                 description = unchanged
-        return _Local(type, description, transport)
+        first = type == "offer" and self.agreement is None
+        return LocalDescription(type, description, transport, draft.owners, first=first)
 
-    def _new_mid(self) -> str:
+    def _known_mids(self) -> set[str]:
         used = set(self._mids)
         for remote in (self._current_remote, self._pending_remote):
             if remote is not None:
                 used.update(media.mid for media in remote.description.media)
-        number = 0
-        while str(number) in used:
-            number += 1
-        return str(number)
+        return used
 
     # Setting descriptions
 
     def set_local(self, description: SessionDescription | None = None) -> Changes:
         """None, or an empty `sdp`: what was created last, or what would be created now, by the state."""
-        if self._state == "closed":
-            raise InvalidStateError("the connection is closed")
+        self._require_open()
         if description is None:
             answering = self._state in ("have-remote-offer", "have-local-pranswer")
             description = SessionDescription("answer" if answering else "offer")
         kind = description.type
         if kind == "rollback":
-            self._rollback("have-local-offer")
-        elif kind == "offer":
+            return self._rollback("have-local-offer")
+        if kind == "offer":
             self._require("set a local offer", "stable", "have-local-offer")
-            self._pending_local = self._chosen(description, self._created_offer, self._make_offer)
+            local = self._chosen(description, self._created_offer, self._make_offer)
+            self._pending_local = local
             self._state = "have-local-offer"
-            self._note(self._pending_local)
-        else:
-            self._require(f"set a local {kind}", "have-remote-offer", "have-local-pranswer")
-            local = self._chosen(description, self._created_answer, self._make_answer)
-            local.type = kind
-            assert self._pending_remote is not None
-            agreement = agree(
-                local.description, self._pending_remote.description, offered=False, before=self.agreement
-            )
             self._note(local)
-            if kind == "pranswer":
-                self._pending_local = local
-                self._state, self.agreement = "have-local-pranswer", agreement
-            else:
-                self._settle(local, self._pending_remote, agreement)
-        return Changes()
+            return Changes()
+        self._require(f"set a local {kind}", "have-remote-offer", "have-local-pranswer")
+        local = self._chosen(description, self._created_answer, self._make_answer)
+        remote = self._pending_remote
+        assert remote is not None
+        agreement = agree(
+            local.description, remote.description, local.transceivers, offered=False, before=self.agreement
+        )
+        local.type = kind
+        self._note(local)
+        return self._answered(kind, local, remote, agreement)
 
     def set_remote(self, description: SessionDescription) -> Changes:
         """An offer rolls ours back (RFC 9429 section 4.1.10.2), which perfect negotiation builds on."""
-        if self._state == "closed":
-            raise InvalidStateError("the connection is closed")
+        self._require_open()
         kind = description.type
         if kind == "rollback":
-            self._rollback("have-remote-offer")
-            return Changes()
+            return self._rollback("have-remote-offer")
         if kind == "offer":
             self._require("set a remote offer", "stable", "have-remote-offer", "have-local-offer")
-        else:
-            self._require(f"set a remote {kind}", "have-local-offer", "have-remote-pranswer")
-        remote = _Remote(kind, parse(description.sdp), description.sdp)
-        if kind == "offer":
-            check_offer(
-                remote.description, self._current_remote.description if self._current_remote else None
-            )
-            if self._state == "have-local-offer":
-                self._rollback("have-local-offer")
-            self._pending_remote = remote
-            self._created_offer = self._created_answer = None
-            self._state = "have-remote-offer"
-        else:
-            local = self._pending_local
-            assert local is not None
-            check_answer(remote.description, local.description)
-            for answered, offered in zip(remote.description.media, local.description.media, strict=True):
-                answered.mid = answered.mid or offered.mid
-            agreement = agree(local.description, remote.description, offered=True, before=self.agreement)
-            if kind == "pranswer":
-                self._pending_remote = remote
-                self._state, self.agreement = "have-remote-pranswer", agreement
-            else:
-                self._settle(local, remote, agreement)
+            return self._set_remote_offer(description)
+        self._require(f"set a remote {kind}", "have-local-offer", "have-remote-pranswer")
+        parsed, local = parse(description.sdp), self._pending_local
+        assert local is not None
+        check_answer(parsed, local.description)
+        for answered, offered in zip(parsed.media, local.description.media, strict=True):
+            answered.mid = answered.mid or offered.mid
+        agreement = agree(local.description, parsed, local.transceivers, offered=True, before=self.agreement)
+        remote = RemoteDescription(kind, parsed, description.sdp, None)
+        changes = self._answered(kind, local, remote, agreement)
         self._collect(remote)
-        return Changes()
+        return changes
 
-    @staticmethod
+    def _set_remote_offer(self, description: SessionDescription) -> Changes:
+        parsed = parse(description.sdp)
+        ours, theirs = self._current_local, self._current_remote
+        check_offer(parsed, ours.description if ours else None, theirs.description if theirs else None)
+        usable = self._composer.usable(parsed, self.agreement)
+        if usable:
+            check_transport(parsed, parsed.media[usable[0]])
+        changes = self._rollback("have-local-offer") if self._state == "have-local-offer" else Changes()
+        remote = RemoteDescription("offer", parsed, description.sdp, usable[0] if usable else None)
+        self._pending_remote = remote
+        self._created_offer = self._created_answer = None
+        self._state = "have-remote-offer"
+        mids = self._known_mids()
+        self._transceivers.take_offer(parsed.media, frozenset(usable), lambda: new_mid(mids), changes)
+        self._collect(remote)
+        return changes
+
     def _chosen(
-        description: SessionDescription, created: _Local | None, make: Callable[[], _Local]
-    ) -> _Local:
-        local = created or make()
-        if description.sdp and description.sdp != local.text:
+        self,
+        description: SessionDescription,
+        created: LocalDescription | None,
+        make: Callable[[], LocalDescription],
+    ) -> LocalDescription:
+        if created is None or (self._outdated and not description.sdp):
+            created = make()
+        if description.sdp and description.sdp != created.text:
             raise InvalidModificationError(
                 f"a local {description.type} is set as it was created, or left out to be created"
             )
-        return local
+        if any(one is not None and one.stopped for one in created.transceivers):
+            raise InvalidModificationError("a transceiver was stopped since the description was created")
+        return created
 
-    def _note(self, local: _Local) -> None:
+    def _note(self, local: LocalDescription) -> None:
         self._version = local.description.origin.version
         self._mids.update(media.mid for media in local.description.media)
         self._created_offer = self._created_answer = None
+        for index, (media, one) in enumerate(zip(local.description.media, local.transceivers, strict=True)):
+            if one is not None and one.mid is None:
+                one.mid, one.index = media.mid, index
 
-    def _settle(self, local: _Local, remote: _Remote, agreement: Agreement | None) -> None:
-        offered = first_data(local.description) is not None
-        self.data_refused = agreement is None and (offered or self.agreement is not None)
+    def _answered(
+        self,
+        kind: str,
+        local: LocalDescription,
+        remote: RemoteDescription,
+        agreement: Agreement | None,
+    ) -> Changes:
+        """An answer was set, of either side."""
+        accepted = accepted_sections(local.description, remote.description)
+        remote.tag = accepted[0] if accepted else None
+        changes = Changes()
+        agreed = {section.index: section for section in agreement.sections} if agreement is not None else {}
+        for index, one in enumerate(local.transceivers):
+            section = agreed.get(index)
+            if one is None:
+                continue
+            if section is not None:
+                theirs = remote.description.media[index] if remote.type != "offer" else None
+                one.current_direction = section.direction
+                one.sent = one.sent or section.send
+                self._transceivers.hear(one, section.direction, theirs, changes)
+            elif kind == "answer":
+                self._transceivers.reject(one, changes)
+        if kind == "answer":
+            self._settle(local, remote, agreement)
+        else:
+            self.agreement = agreement
+            self._pending_local, self._pending_remote = local, remote
+            self._state = "have-remote-pranswer" if remote.type != "offer" else "have-local-pranswer"
+        return changes
+
+    def _settle(
+        self, local: LocalDescription, remote: RemoteDescription, agreement: Agreement | None
+    ) -> None:
+        offered, had = first_data(local.description) is not None, self._data_agreed
+        self.agreement = agreement
+        self.data_refused = not self._data_agreed and (offered or had)
         if self.data_refused:
             self._data_wanted = False
         self._current_local, self._current_remote = local, remote
         self._pending_local = self._pending_remote = None
         self._created_offer = self._created_answer = None
-        self._state, self.agreement = "stable", agreement
+        self._state = "stable"
         if self._replace_ufrag and local.transport.ufrag != self._replace_ufrag:
             self._replace_ufrag = ""
+        self._transceivers.settled()
         self._forget_candidates()
 
-    def _rollback(self, state: str) -> None:
+    def _rollback(self, state: str) -> Changes:
         self._require("roll back", state)
         self._pending_local = self._pending_remote = None
         self._created_offer = self._created_answer = None
         self._state = "stable"
         self._forget_candidates()
+        return self._transceivers.roll_back()
 
     def _require(self, what: str, *states: str) -> None:
         if self._state not in states:
@@ -551,24 +502,14 @@ class Negotiation:
 
     # Candidates of the other end
 
-    def _collect(self, remote: _Remote) -> None:
-        """Candidates that came within a description."""
-        ufrag = remote.ufrag()
-        if ufrag:
-            generation = self._remote_candidates.setdefault(ufrag, RemoteCandidates([]))
-            for media in remote.description.media:
-                if remote.description.transport_of(media).ice_ufrag == ufrag:
-                    for text in media.candidates:
-                        if text not in generation.texts:
-                            generation.texts.append(text)
-                    generation.ended = generation.ended or media.end_of_candidates
+    def _collect(self, remote: RemoteDescription) -> None:
+        self._remote_candidates.collect(remote.description, remote.ufrag)
         self._forget_candidates()
 
     def _forget_candidates(self) -> None:
-        """Of generations that no description names any more."""
-        named = {r.ufrag() for r in (self._current_remote, self._pending_remote) if r is not None}
-        for other in self._remote_candidates.keys() - named:
-            del self._remote_candidates[other]
+        self._remote_candidates.keep(
+            {held.ufrag for held in (self._current_remote, self._pending_remote) if held is not None}
+        )
 
     def add_remote_candidate(
         self, text: str, *, mid: str | None = None, index: int | None = None, ufrag: str | None = None
@@ -590,8 +531,8 @@ class Negotiation:
         known = ufrag
         if known is None:
             own = remote.description.transport_of(media).ice_ufrag if media is not None else ""
-            known = own or remote.ufrag()
-        generation = self._remote_candidates.get(known)
+            known = own or remote.ufrag
+        generation = self._remote_candidates.generation(known)
         if generation is None:
             sections = [
                 m for r in (self._current_remote, self._pending_remote) if r for m in r.description.media
@@ -599,48 +540,11 @@ class Negotiation:
             if ufrag is not None and all(m.ice_ufrag != ufrag for m in sections):
                 raise OperationError(f"no remote description has the ufrag {ufrag!r}")
             return False
-        if not text:
-            generation.ended = True
-        elif text not in generation.texts:
-            if len(generation.texts) >= MAX_CANDIDATES:
-                raise OperationError(f"more than {MAX_CANDIDATES} remote candidates")
-            generation.texts.append(text)
+        self._remote_candidates.add(generation, text)
         return True
 
     def take_remote_candidates(self) -> tuple[list[str], bool]:
         """Those of the agreed generation that were not taken yet, and whether their end is to be told now."""
-        generation = self.agreement and self._remote_candidates.get(self.agreement.remote_ufrag)
-        if not generation:
+        if self.agreement is None:
             return [], False
-        texts = generation.texts[generation.taken :]
-        generation.taken = len(generation.texts)
-        ended = generation.ended and not generation.end_taken
-        generation.end_taken = generation.ended
-        return texts, ended
-
-
-def _plain(description: Description) -> str:
-    """The text without candidates and default addresses, which do not make another version."""
-    sections = [
-        replace(media, port=9 if media.port else 0, connection="", candidates=[], end_of_candidates=False)
-        for media in description.media
-    ]
-    return write(replace(description, media=sections))
-
-
-def _with_candidates(
-    remote: _Remote | None, generations: dict[str, RemoteCandidates]
-) -> SessionDescription | None:
-    """The description as it was set, and the candidates that came since (W3C: remoteDescription)."""
-    if remote is None:
-        return None
-    generation = generations.get(remote.ufrag())
-    index = first_data(remote.description)
-    if generation is None or index is None:
-        return SessionDescription(remote.type, remote.text)
-    media = remote.description.media[index]
-    if media.candidates == generation.texts and media.end_of_candidates == generation.ended:
-        return SessionDescription(remote.type, remote.text)
-    sections = list(remote.description.media)
-    sections[index] = replace(media, candidates=list(generation.texts), end_of_candidates=generation.ended)
-    return SessionDescription(remote.type, write(replace(remote.description, media=sections)))
+        return self._remote_candidates.take(self.agreement.remote_ufrag)

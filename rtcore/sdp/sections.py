@@ -1,26 +1,34 @@
-"""What goes into the m-sections of offers and answers, and what two descriptions agree on.
+"""What all m-sections of offers and answers have, the data section, and what two descriptions agree on.
 
 Pure functions over the model; `jsep.Negotiation` decides when they are used.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from rtcore.errors import InvalidAccessError, SdpError
 
 from .agreed import AgreedSection
+from .media_sections import agreed_section
 from .model import DEFAULT_MAX_MESSAGE_SIZE, Description, Fingerprint, Media
+from .transceiver import Transceiver
 
 __all__ = [
     "Agreement",
     "LocalTransport",
+    "accepted_sections",
     "agree",
     "answer_setup",
     "check_answer",
     "check_offer",
-    "data_section",
+    "check_transport",
+    "first_alive",
     "first_data",
     "place_candidates",
+    "put_data",
     "rejected_section",
+    "shared_transport",
+    "transport_section",
 ]
 
 ICE_OPTIONS = ("trickle", "ice2")
@@ -65,29 +73,33 @@ class Agreement:
     """Audio and video, in their order; those that are rejected or stopped are not here."""
 
 
-def data_section(
+def transport_section(
+    kind: str,
+    protocol: str,
     mid: str,
     transport: LocalTransport,
     fingerprints: tuple[Fingerprint, ...],
     setup: str,
-    max_message_size: int,
-    offered: Media | None = None,
 ) -> Media:
-    """The section of data channels (RFC 8841), in the older form where that was offered."""
-    legacy = offered is not None and offered.is_legacy_data
-    media = Media("application", UNUSED_PORT, offered.protocol if offered else "UDP/DTLS/SCTP")
-    media.formats = [str(SCTP_PORT)] if legacy else ["webrtc-datachannel"]
+    """A section with its transport, and nothing of its content yet."""
+    media = Media(kind, UNUSED_PORT, protocol)
     media.connection = UNSPECIFIED
     media.mid = mid
     media.ice_ufrag, media.ice_pwd, media.ice_options = transport.ufrag, transport.pwd, ICE_OPTIONS
     media.fingerprints = fingerprints
     media.setup = setup
+    return media
+
+
+def put_data(media: Media, max_message_size: int, legacy: bool) -> None:
+    """Data channels (RFC 8841), in the older form where that was offered."""
     if legacy:
+        media.formats = [str(SCTP_PORT)]
         media.sctpmap = f"{SCTP_PORT} webrtc-datachannel 65535"
     else:
+        media.formats = ["webrtc-datachannel"]
         media.sctp_port = SCTP_PORT
     media.max_message_size = max_message_size
-    return media
 
 
 def rejected_section(offered: Media) -> Media:
@@ -108,6 +120,24 @@ def first_data(description: Description) -> int | None:
     return None
 
 
+def first_alive(description: Description) -> int | None:
+    """The index of the first section that is not rejected."""
+    return next((index for index, media in enumerate(description.media) if not media.rejected), None)
+
+
+def shared_transport(offer: Description, usable: Iterable[int], mid: str) -> list[int]:
+    """Those of the `usable` sections that one transport can carry: a bundle, or a section that is in none. It
+    is the one that has the section `mid`, which carries the transport already, or else most sections."""
+    groups: dict[tuple[str, ...] | int, list[int]] = {}
+    for index in usable:
+        groups.setdefault(offer.bundle_of(offer.media[index]) or index, []).append(index)
+
+    def worth(indexes: list[int]) -> tuple[bool, int]:
+        return any(offer.media[index].mid == mid for index in indexes), len(indexes)
+
+    return max(groups.values(), key=worth, default=[])
+
+
 def answer_setup(offered: str, client: bool | None) -> str:
     """Our a=setup in an answer. `client` is the role that we have already, if any."""
     if offered == "active":
@@ -119,13 +149,22 @@ def answer_setup(offered: str, client: bool | None) -> str:
     return "passive" if client is False else "active"  # active saves a round trip (RFC 8842 section 5.3)
 
 
-def check_offer(offer: Description, before: Description | None) -> None:
-    """What an offer must fulfil beyond its grammar; `before` is the description that it replaces."""
-    if before is not None and len(offer.media) < len(before.media):
-        raise SdpError(f"the offer has {len(offer.media)} sections, {len(before.media)} were negotiated")
-    index = first_data(offer)
-    if index is not None:
-        _check_transport(offer, offer.media[index])
+def check_offer(offer: Description, local: Description | None, remote: Description | None) -> None:
+    """What an offer must fulfil beyond its grammar; `local` and `remote` are those agreed on before."""
+    if local is None or remote is None:
+        return
+    if len(offer.media) < len(local.media):
+        raise SdpError(f"the offer has {len(offer.media)} sections, {len(local.media)} were negotiated")
+    for index, (ours, theirs) in enumerate(zip(local.media, remote.media, strict=True)):
+        if not ours.rejected and not theirs.rejected:  # else another one may take its place
+            _check_same("offer", index, offer.media[index], ours)
+
+
+def _check_same(what: str, index: int, media: Media, before: Media) -> None:
+    if media.kind != before.kind:
+        raise SdpError(f"section {index} is {media.kind} in the {what}, and was {before.kind} before")
+    if media.mid and before.mid and media.mid != before.mid:
+        raise SdpError(f"section {index} has the mid {media.mid!r} in the {what}, and had {before.mid!r}")
 
 
 def check_answer(answer: Description, offer: Description) -> None:
@@ -134,24 +173,21 @@ def check_answer(answer: Description, offer: Description) -> None:
         raise SdpError(f"the answer has {len(answer.media)} sections, the offer has {len(offer.media)}")
     bundled = {mid for group in offer.groups if group.semantics == "BUNDLE" for mid in group.mids}
     for index, (answered, offered) in enumerate(zip(answer.media, offer.media, strict=True)):
-        if answered.kind != offered.kind:
-            raise SdpError(f"section {index} is {answered.kind} in the answer, {offered.kind} in the offer")
-        if answered.mid and answered.mid != offered.mid:
-            raise SdpError(f"section {index} has the mid {answered.mid!r}, the offer says {offered.mid!r}")
+        _check_same("answer", index, answered, offered)
         if answered.rejected:
             continue
         if offered.rejected:
             raise SdpError(f"the answer accepts section {index}, which the offer gives up")
         if answered.setup in ("actpass", "holdconn"):
             raise SdpError(f"setup:{answered.setup} in an answer (RFC 8842 section 5.3)")
-        if answered.is_data:
-            _check_transport(answer, answered)
+        if not answered.is_data and not answered.rtcp_mux:
+            raise SdpError(f"the answer has no rtcp-mux in section {index}, and there is no second port")
     for group in answer.groups:
         if group.semantics == "BUNDLE" and not bundled.issuperset(group.mids):
             raise SdpError("the answer bundles sections that the offer does not (RFC 9143 section 7.3)")
 
 
-def _check_transport(description: Description, media: Media) -> None:
+def check_transport(description: Description, media: Media) -> None:
     transport = description.transport_of(media)
     if not transport.ice_ufrag:
         raise SdpError(f"section {media.mid!r} has no ice-ufrag and ice-pwd")
@@ -159,18 +195,37 @@ def _check_transport(description: Description, media: Media) -> None:
         raise SdpError(f"section {media.mid!r} has no fingerprint by SHA-256, SHA-384 or SHA-512")
 
 
+def accepted_sections(local: Description, remote: Description) -> list[int]:
+    """The indexes of those that neither an offer nor its answer reject; of data sections the first."""
+    data = first_data(local)
+    found = []
+    for index, (ours, theirs) in enumerate(zip(local.media, remote.media, strict=True)):
+        if ours.rejected or theirs.rejected:
+            continue
+        if ours.is_data and (index != data or not theirs.is_data or theirs.remote_sctp_port == 0):
+            continue
+        found.append(index)
+    return found
+
+
 def agree(
-    local: Description, remote: Description, *, offered: bool, before: Agreement | None
+    local: Description,
+    remote: Description,
+    transceivers: Sequence[Transceiver | None],
+    *,
+    offered: bool,
+    before: Agreement | None,
 ) -> Agreement | None:
-    """What `local` and `remote`, an offer with its answer, agree on; None: no data channels. `offered`: the
-    offer is ours. Roles of ICE and DTLS stay as they were `before`."""
-    index = first_data(local)
-    if index is None or index >= len(remote.media):
-        return None
-    theirs = remote.media[index]
-    if not theirs.is_data or theirs.rejected or theirs.remote_sctp_port == 0:
-        return None
-    ours, transport = local.media[index], remote.transport_of(theirs)
+    """What `local` and `remote`, an offer with its answer, agree on; None: nothing, and there was nothing
+    before. `offered`: the offer is ours. Roles of ICE and DTLS stay as they were `before`, and so does the
+    transport when its last section is given up. `transceivers` are those of the sections."""
+    accepted = accepted_sections(local, remote)
+    if not accepted:
+        return replace(before, sctp_port=None, sections=()) if before is not None else None
+    tag = remote.media[accepted[0]]
+    _check_shared(remote if offered else local, local, accepted)
+    check_transport(remote, tag)
+    transport = remote.transport_of(tag)
     fingerprints = tuple(f for f in transport.fingerprints if f.algorithm in STRONG_HASHES)
     if before is not None:
         controlling, client = before.controlling, before.dtls_client
@@ -178,20 +233,39 @@ def agree(
             raise InvalidAccessError("another certificate needs another connection: its fingerprint changed")
     else:
         controlling = offered if remote.ice_lite == local.ice_lite else remote.ice_lite
-        client = (theirs.setup or transport.setup) == "passive" if offered else ours.setup == "active"
-    size = theirs.max_message_size
+        setup = local.media[accepted[0]].setup
+        client = (tag.setup or transport.setup) == "passive" if offered else setup == "active"
+    data = next((remote.media[index] for index in accepted if local.media[index].is_data), None)
+    size = data.max_message_size if data is not None else None
+    sections = []
+    for index in accepted:
+        one = transceivers[index]
+        if one is not None:
+            sections.append(
+                agreed_section(index, one, local.media[index], remote.media[index], offered=offered)
+            )
     return Agreement(
-        mid=ours.mid,
-        local_ufrag=ours.ice_ufrag,
+        mid=local.media[accepted[0]].mid,
+        local_ufrag=local.media[accepted[0]].ice_ufrag,
         remote_ufrag=transport.ice_ufrag,
         remote_pwd=transport.ice_pwd,
         remote_lite=remote.ice_lite,
         controlling=controlling,
         fingerprints=fingerprints,
         dtls_client=client,
-        sctp_port=theirs.remote_sctp_port,
+        sctp_port=data.remote_sctp_port if data is not None else None,
         max_message_size=DEFAULT_MAX_MESSAGE_SIZE if size is None else min(size, 2**32 - 1),
+        sections=tuple(sections),
     )
+
+
+def _check_shared(answer: Description, local: Description, accepted: Sequence[int]) -> None:
+    """There is one transport: an answer that accepts several sections bundles them (RFC 9143)."""
+    if len(accepted) > 1:
+        bundle = answer.bundle_of(answer.media[accepted[0]])
+        for index in accepted:
+            if not local.media[index].mid or local.media[index].mid not in bundle:
+                raise SdpError(f"section {index} is accepted outside of the bundle: there is one transport")
 
 
 _PREFERENCE = {"relay": 0, "srflx": 1, "prflx": 2, "host": 3}

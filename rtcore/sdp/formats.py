@@ -1,0 +1,163 @@
+"""Payload types: numbers for the codecs of an offer, and what remains of them in its answer."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from .agreed import AgreedFormat
+from .codecs import STATIC, RtpCodec, answered, codec_of, identity, matches
+from .model import Codec, Media
+
+__all__ = ["Numbering", "agreed_formats", "answered_formats", "formats_of", "put_formats"]
+
+DYNAMIC = (*range(96, 128), *range(35, 64))
+"""RFC 5761 section 4 leaves 64 to 95 to RTCP, where both share a port."""
+_USUAL = {
+    **{(name.lower(), rate, channels): number for number, (name, rate, channels) in STATIC.items()},
+    ("opus", 48000, 2): 111,
+    ("red", 48000, 2): 63,
+    ("telephone-event", 48000, 1): 110,
+    ("telephone-event", 8000, 1): 126,
+}
+
+
+def formats_of(media: Media) -> list[AgreedFormat]:
+    """The codecs of a section in its order, each with its RTX, which is not listed by itself (RFC 4588)."""
+    rtx: dict[str, int] = {}
+    found = []
+    for number, written in media.codecs.items():
+        codec = codec_of(media.kind, written, media.feedback_for_all)
+        if codec is None:
+            continue
+        if codec.name.lower() == "rtx":
+            rtx.setdefault(codec.parameter_map.get("apt", ""), number)
+        else:
+            found.append(AgreedFormat(number, codec))
+    return [
+        replace(format, rtx_payload_type=rtx.get(str(format.payload_type))) if rtx else format
+        for format in found
+    ]
+
+
+def put_formats(media: Media, formats: Iterable[AgreedFormat]) -> None:
+    """Writes them into a section, each RTX behind its codec."""
+    for format in formats:
+        codec, number = format.codec, format.payload_type
+        channels = codec.channels if codec.channels > 1 else None
+        media.codecs[number] = Codec(
+            number, codec.name, codec.clock_rate, channels, codec.parameters, list(codec.feedback)
+        )
+        if format.rtx_payload_type is not None:
+            rtx = format.rtx_payload_type
+            media.codecs[rtx] = Codec(rtx, "rtx", codec.clock_rate, None, f"apt={number}")
+    media.formats = [str(number) for number in media.codecs]
+
+
+class Numbering:
+    """The payload types of a bundle, where a codec has the same number in all sections (RFC 9143 section
+    9.1). Those of earlier descriptions stay as they are."""
+
+    def __init__(self, sections: Iterable[Media]) -> None:
+        self._numbers: dict[tuple[str | int, ...], int] = {}
+        self._rtx: dict[int, int] = {}
+        self._taken: set[int] = set()
+        for media in sections:
+            for format in formats_of(media):
+                number, key = format.payload_type, identity(format.codec)
+                if key not in self._numbers and number not in self._taken:
+                    self._numbers[key] = number
+                    rtx = format.rtx_payload_type
+                    if rtx is not None and rtx not in self._taken:
+                        self._rtx[number] = rtx
+            self._taken.update(media.codecs)
+
+    def offered(self, codecs: Sequence[RtpCodec]) -> list[AgreedFormat]:
+        """Codecs with numbers; when they run out, RTX and then the last codecs are left out."""
+        found: list[AgreedFormat] = []
+        for codec in codecs:
+            if codec.name.lower() == "red":
+                carried = self._carried(codec, codecs)
+                if carried is None:
+                    continue
+                codec = replace(codec, parameters=f"{carried}/{carried}")
+            number = self._number(codec)
+            if number is not None and all(number != other.payload_type for other in found):
+                rtx = self._rtx_number(number) if codec.kind == "video" else None
+                found.append(AgreedFormat(number, codec, rtx))
+        return found
+
+    def _carried(self, red: RtpCodec, codecs: Sequence[RtpCodec]) -> int | None:
+        """The payload type of the codec that RED carries: the first one with its clock and channels."""
+        for codec in codecs:
+            if codec.primary and (codec.clock_rate, codec.channels) == (red.clock_rate, red.channels):
+                return self._number(codec)
+        return None
+
+    def _number(self, codec: RtpCodec) -> int | None:
+        key = identity(codec)
+        if key not in self._numbers:
+            number = self._free(_USUAL.get((codec.name.lower(), codec.clock_rate, codec.channels)))
+            if number is None:
+                return None
+            self._numbers[key] = number
+        return self._numbers[key]
+
+    def _rtx_number(self, number: int) -> int | None:
+        if number not in self._rtx:
+            rtx = self._free(number + 1)
+            if rtx is None:
+                return None
+            self._rtx[number] = rtx
+        return self._rtx[number]
+
+    def _free(self, usual: int | None) -> int | None:
+        """`usual` if it can be had."""
+        wanted = (usual, *DYNAMIC) if usual in DYNAMIC or usual in STATIC else DYNAMIC
+        found = next((number for number in wanted if number not in self._taken), None)
+        if found is not None:
+            self._taken.add(found)
+        return found
+
+
+def answered_formats(offered: Media, codecs: Sequence[RtpCodec], ordered: bool) -> list[AgreedFormat]:
+    """What an answer accepts, with the numbers of the offer. Its order is that of the offer, or that of
+    `codecs` if `ordered`."""
+    found: list[tuple[int, AgreedFormat]] = []
+    for format in formats_of(offered):
+        for place, codec in enumerate(codecs):
+            if matches(codec, format.codec):
+                rtx = format.rtx_payload_type if codec.kind == "video" else None
+                kept = AgreedFormat(format.payload_type, answered(codec, format.codec), rtx)
+                found.append((place, kept))
+                break
+    if ordered:
+        found.sort(key=lambda item: item[0])
+    formats = [format for _, format in found]
+    return formats if any(format.codec.primary for format in formats) else []
+
+
+def agreed_formats(
+    local: Media, remote: Media, answer: Media
+) -> tuple[tuple[AgreedFormat, ...], tuple[AgreedFormat, ...]]:
+    """(what we may receive, what we may send), both in the order of the answer, which is one of the two."""
+    ours, theirs = formats_of(local), formats_of(remote)
+    receive = _meeting(ours, theirs)
+    send = _meeting(theirs, ours)
+    order = {identity(format.codec): place for place, format in reversed([*enumerate(formats_of(answer))])}
+    for formats in (receive, send):
+        formats.sort(key=lambda format: order[identity(format.codec)])
+    return tuple(receive), tuple(send)
+
+
+def _meeting(formats: list[AgreedFormat], others: list[AgreedFormat]) -> list[AgreedFormat]:
+    """Those that the other side has, too, with the feedback of both, and RTX if both have it."""
+    by_identity: dict[tuple[str | int, ...], AgreedFormat] = {}
+    for one in others:
+        by_identity.setdefault(identity(one.codec), one)
+    found = []
+    for format in formats:
+        other = by_identity.get(identity(format.codec))
+        if other is not None:
+            feedback = tuple(kind for kind in format.codec.feedback if kind in other.codec.feedback)
+            rtx = format.rtx_payload_type if other.rtx_payload_type is not None else None
+            found.append(AgreedFormat(format.payload_type, replace(format.codec, feedback=feedback), rtx))
+    return found
