@@ -1,6 +1,6 @@
 # Each target is one command on a fresh machine: it makes .venv, installs what it needs into it, builds.
 #
-#   make demo      build and move a file between two processes      make bench     benchmarks beside the peers
+#   make demo      build, then media and a file between processes   make bench     benchmarks beside the peers
 #   make test      build and pass the tests                         make interop   against browsers and other stacks
 #   make lint      ruff, mypy, cython-lint, clang-format            make fuzz      short run of every fuzz target
 #   make sanitize  C tests under ASan and UBSan                     make wheel     a wheel, tested in a fresh venv
@@ -17,6 +17,7 @@ SOURCES := $(shell find native rtcore -name '*.[ch]' -o -name '*.pyx' -o -name '
 .DELETE_ON_ERROR:
 
 demo: build
+	$(PIP) -e '.[plot]' --no-build-isolation -Cbuild-dir=build/editable
 	$(BIN)/rtcore demo
 
 test: build native
