@@ -7,6 +7,7 @@
 
 #define MIN_DEFAULT 30000
 #define START_DEFAULT 300000
+#define HIGHEST 100000000000 /* bit/s; nobody's path, and far from what a number takes */
 #define PACING 2.5
 #define SENT_FIRST 512 /* packets */
 #define SENT_MAX 16384
@@ -18,6 +19,11 @@
 void rt_bandwidth_config_default(rt_bandwidth_config *config)
 {
     *config = (rt_bandwidth_config){.min = MIN_DEFAULT, .start = START_DEFAULT};
+}
+
+static uint64_t sane(uint64_t rate)
+{
+    return rate < HIGHEST ? rate : HIGHEST;
 }
 
 static uint64_t clamp(const rt_bandwidth *bandwidth, uint64_t rate)
@@ -32,10 +38,10 @@ rt_bandwidth *rt_bandwidth_new(const rt_bandwidth_config *config, rt_time now)
     rt_bandwidth *bandwidth = calloc(1, sizeof *bandwidth);
     if (!bandwidth)
         return NULL;
-    bandwidth->limits = *config;
+    bandwidth->limits = (rt_bandwidth_config){sane(config->min), sane(config->start), sane(config->max)};
     bandwidth->capacity = SENT_FIRST;
     bandwidth->sent = calloc(SENT_FIRST, sizeof *bandwidth->sent);
-    bandwidth->estimate = rt_estimate_new(config->min, config->start, config->max);
+    bandwidth->estimate = rt_estimate_new(bandwidth->limits.min, bandwidth->limits.start, bandwidth->limits.max);
     if (!bandwidth->sent || !bandwidth->estimate) {
         rt_bandwidth_free(bandwidth);
         return NULL;
@@ -60,6 +66,7 @@ void rt_bandwidth_free(rt_bandwidth *bandwidth)
 void rt_bandwidth_set_limits(rt_bandwidth *bandwidth, uint64_t min, uint64_t start, uint64_t max, rt_time now)
 {
     (void)now;
+    min = sane(min), start = sane(start), max = sane(max);
     bool higher = bandwidth->limits.max && (!max || max > bandwidth->limits.max);
     bandwidth->limits.max = max;
     if (min)
@@ -207,7 +214,7 @@ rt_status rt_bandwidth_twcc(rt_bandwidth *bandwidth, const rt_rtcp_twcc *feedbac
 void rt_bandwidth_remb(rt_bandwidth *bandwidth, uint64_t bitrate, rt_time now)
 {
     (void)now;
-    bandwidth->stats.remb = bitrate ? bitrate : 1; /* 0 says "not known" in the statistics */
+    bandwidth->stats.remb = bitrate ? sane(bitrate) : 1; /* 0 says "not known" in the statistics */
     rt_bandwidth_update(bandwidth);
 }
 

@@ -52,7 +52,11 @@ static void drop_first(rt_sender *sender)
 
 void rt_sender_end_frame(rt_sender *sender)
 {
-    rt_payloads_unref(sender->current.frame.payloads);
+    rt_payloads *payloads = sender->current.frame.payloads;
+    if (!payloads)
+        return;
+    sender->queued_packets -= payloads->count - sender->current.next;
+    rt_payloads_unref(payloads);
     sender->current.frame.payloads = NULL;
     sender->current.bytes = 0;
 }

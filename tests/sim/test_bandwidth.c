@@ -258,12 +258,188 @@ static void unconstrained_without_padding(void)
     world_free(&w);
 }
 
+/* A path that shrinks and gets better again: no more than half a second of delay builds up, and it is used again. */
+static void a_path_that_changes(void)
+{
+    world w;
+    world_init(&w, 0);
+    net_path path = {.delay = RT_MS(25), .bandwidth = 2.5e6, .queue = 200000};
+    set_path(&w, path);
+    double wide = run(&w, RT_SECONDS(20));
+    path.bandwidth = 500e3;
+    set_path(&w, path);
+    double narrow = run(&w, RT_SECONDS(20));
+    w.delay_max = 0;
+    run(&w, RT_SECONDS(10));
+    rt_time delay = w.delay_max;
+    path.bandwidth = 2.5e6;
+    set_path(&w, path);
+    double again = run(&w, RT_SECONDS(20));
+    printf("2.5 Mbit/s: %.0f; then 500 kbit/s: %.0f, delay up to %.0f ms; then 2.5 Mbit/s: %.0f\n", wide, narrow,
+           (double)delay / 1e6, again);
+    CHECK_BETWEEN(wide, 1800, 2700);
+    CHECK_BETWEEN(narrow, 300, 550);
+    CHECK(delay < RT_MS(500));
+    CHECK_BETWEEN(again, 1800, 2700);
+    world_free(&w);
+}
+
+/* Jitter alone is not congestion. */
+static void jitter(void)
+{
+    world w;
+    world_init(&w, 3000000);
+    set_path(&w, (net_path){.delay = RT_MS(40), .jitter = RT_MS(15)});
+    double kbps = run(&w, RT_SECONDS(15));
+    printf("jitter of 15 ms: %.0f kbit/s after 15 s, limit 3000\n", kbps);
+    CHECK(kbps > 2000);
+    world_free(&w);
+}
+
+/* Who sends little learns little: the target stays where the probes left it, and needs no more of them. */
+static void an_application_that_sends_little(void)
+{
+    world w;
+    world_init(&w, 0);
+    w.app_max = 32000;
+    set_path(&w, (net_path){.delay = RT_MS(25), .bandwidth = 1e6, .queue = 64000});
+    double kbps = run(&w, RT_SECONDS(20));
+    rt_bandwidth_stats stats;
+    rt_bandwidth_get_stats(w.bandwidth, &stats);
+    printf("32 kbit/s over 1 Mbit/s: target %.0f kbit/s, %d probes\n", kbps, (int)stats.probes);
+    CHECK_BETWEEN(kbps, 300, 1100);
+    CHECK(stats.probes <= 4);
+    world_free(&w);
+}
+
+static void a_short_queue(void)
+{
+    world w;
+    world_init(&w, 0);
+    set_path(&w, (net_path){.delay = RT_MS(25), .bandwidth = 1e6, .queue = 6000});
+    double kbps = run(&w, RT_SECONDS(30));
+    net_path_stats stats = net_path_get_stats(w.net, w.near, w.far);
+    double loss = (double)stats.queue_drops / (double)stats.sent;
+    printf("1 Mbit/s with a queue of 48 ms: %.0f kbit/s, %.1f%% lost\n", kbps, 100 * loss);
+    CHECK_BETWEEN(kbps, 500, 1100);
+    CHECK(loss < 0.08);
+    world_free(&w);
+}
+
+/* The other end falls silent: what leaves gets less until it speaks again. */
+static void silence(void)
+{
+    world w;
+    world_init(&w, 2000000);
+    set_path(&w, (net_path){.delay = RT_MS(25)});
+    double before = run(&w, RT_SECONDS(5));
+    net_path_of(w.net, w.far, w.near)->loss = 1;
+    double silent = run(&w, RT_SECONDS(10));
+    net_path_of(w.net, w.far, w.near)->loss = 0;
+    double after = run(&w, RT_SECONDS(15));
+    printf("silence: %.0f, then %.0f, then %.0f kbit/s\n", before, silent, after);
+    CHECK_BETWEEN(before, 1500, 2000);
+    CHECK(silent < before / 3);
+    CHECK(after > 1000);
+    world_free(&w);
+}
+
+static void remb_is_a_ceiling(void)
+{
+    world w;
+    world_init(&w, 0);
+    set_path(&w, (net_path){.delay = RT_MS(25)});
+    run(&w, RT_SECONDS(3));
+    rt_bandwidth_remb(w.bandwidth, 700000, w.now);
+    CHECK_EQ(rt_bandwidth_target(w.bandwidth), 700000);
+    rt_bandwidth_set_limits(w.bandwidth, 0, 0, 600000, w.now);
+    CHECK_EQ(rt_bandwidth_target(w.bandwidth), 600000);
+    world_free(&w);
+}
+
+/* Without transport-wide feedback. */
+static void remb_alone_is_the_target(void)
+{
+    rt_bandwidth_config config;
+    rt_bandwidth_config_default(&config);
+    rt_bandwidth *bandwidth = rt_bandwidth_new(&config, 0);
+    CHECK_EQ(rt_bandwidth_target(bandwidth), 300000);
+    CHECK_EQ(rt_bandwidth_pacing_rate(bandwidth), 750000);
+    rt_bandwidth_remb(bandwidth, 1200000, RT_MS(100));
+    CHECK_EQ(rt_bandwidth_target(bandwidth), 1200000);
+    rt_bandwidth_report(bandwidth, 128, RT_MS(50), RT_SECONDS(1)); /* half of it is lost */
+    CHECK_EQ(rt_bandwidth_target(bandwidth), 900000);
+    for (int i = 2; i < 10; i++)
+        rt_bandwidth_report(bandwidth, 0, RT_MS(50), RT_SECONDS(i));
+    CHECK_EQ(rt_bandwidth_target(bandwidth), 1200000);
+    rt_bandwidth_remb(bandwidth, 1000, RT_SECONDS(10));
+    CHECK_EQ(rt_bandwidth_target(bandwidth), 30000); /* the least */
+    rt_bandwidth_free(bandwidth);
+}
+
+static void report_blocks_alone_lead_the_loss_based_part(void)
+{
+    rt_bandwidth_config config;
+    rt_bandwidth_config_default(&config);
+    rt_bandwidth *bandwidth = rt_bandwidth_new(&config, 0);
+    rt_time now = 0;
+    uint16_t sequence = 0;
+    for (int second = 1; second <= 20; second++) {
+        for (int i = 0; i < 50; i++, now += RT_MS(20))
+            rt_bandwidth_sent(bandwidth, sequence++, rt_bandwidth_target(bandwidth) / 8 / 50, false, now);
+        rt_bandwidth_report(bandwidth, 0, RT_MS(50), now);
+    }
+    uint64_t grown = rt_bandwidth_target(bandwidth);
+    CHECK(grown > 900000 && grown < 3000000);
+    rt_bandwidth_report(bandwidth, 77, RT_MS(50), now += RT_SECONDS(1));
+    CHECK(rt_bandwidth_target(bandwidth) < grown * 9 / 10);
+    rt_bandwidth_free(bandwidth);
+}
+
+/* Feedback on packets that were never sent, twice, or without sense. */
+static void strange_feedback(void)
+{
+    rt_bandwidth_config config;
+    rt_bandwidth_config_default(&config);
+    rt_bandwidth *bandwidth = rt_bandwidth_new(&config, 0);
+    for (int i = 0; i < 100; i++)
+        rt_bandwidth_sent(bandwidth, (uint16_t)i, 1000, false, RT_MS(i));
+    static const uint8_t all[] = {0x20, 50, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4,
+                                  4,    4,  4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4};
+    rt_rtcp_twcc twcc = {.base = 0, .count = 50, .reference = 10, .body = rt_span_of(all, sizeof all)};
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(rt_bandwidth_twcc(bandwidth, &twcc, RT_MS(150)), RT_OK);
+    twcc.base = 5000;
+    CHECK_EQ(rt_bandwidth_twcc(bandwidth, &twcc, RT_MS(160)), RT_OK);
+    twcc.count = 51;
+    CHECK_EQ(rt_bandwidth_twcc(bandwidth, &twcc, RT_MS(170)), RT_MALFORMED);
+    twcc.count = 60000;
+    CHECK_EQ(rt_bandwidth_twcc(bandwidth, &twcc, RT_MS(180)), RT_MALFORMED);
+    rt_bandwidth_stats stats;
+    rt_bandwidth_get_stats(bandwidth, &stats);
+    CHECK_EQ(stats.feedback, 4);
+    CHECK_EQ(stats.feedback_malformed, 2);
+    CHECK_EQ(stats.packets_lost, 0);
+    CHECK_EQ(stats.round_trip, RT_MS(150 - 49));
+    rt_bandwidth_free(bandwidth);
+}
+
 int main(int argc, char **argv)
 {
+    printf("seed %d\n", SEED);
     RUN(link_of_500_kbit);
     RUN(link_of_800_kbit);
     RUN(random_loss);
     RUN(unconstrained);
     RUN(unconstrained_without_padding);
+    RUN(a_path_that_changes);
+    RUN(jitter);
+    RUN(an_application_that_sends_little);
+    RUN(a_short_queue);
+    RUN(silence);
+    RUN(remb_is_a_ceiling);
+    RUN(remb_alone_is_the_target);
+    RUN(report_blocks_alone_lead_the_loss_based_part);
+    RUN(strange_feedback);
     CHECK_MAIN_END;
 }
