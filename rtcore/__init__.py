@@ -33,7 +33,6 @@ from .connection import (
 )
 from .errors import (
     ChannelClosedError,
-    CodecError,
     ConnectionFailedError,
     Error,
     InvalidAccessError,
@@ -51,7 +50,6 @@ __all__ = [
     "CandidateEvent",
     "Certificate",
     "ChannelClosedError",
-    "CodecError",
     "ConnectionFailedError",
     "ConnectionStateEvent",
     "DataChannel",

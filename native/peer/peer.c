@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crypto.h"
+
 enum { FINGERPRINTS_MAX = 8 }; /* as many as DTLS takes */
 
 void rt_peer_config_default(rt_peer_config *config)
@@ -31,6 +33,7 @@ rt_peer *rt_peer_new(const rt_peer_config *config, rt_time now)
     peer->dtls_config.certificate = rt_certificate_ref(config->dtls.certificate);
     peer->sctp_config = config->sctp;
     peer->sctp_config.random = config->random;
+    peer->random = config->random;
     return peer;
 }
 
@@ -39,6 +42,7 @@ void rt_peer_free(rt_peer *peer)
     if (!peer)
         return;
     rt_peer_drop_early(peer);
+    rt_media_free(peer->media);
     rt_channels_free(peer->channels);
     rt_sctp_free(peer->sctp);
     rt_dtls_free(peer->dtls);
@@ -67,6 +71,11 @@ rt_sctp *rt_peer_sctp(rt_peer *peer)
 rt_channels *rt_peer_channels(rt_peer *peer)
 {
     return peer->channels;
+}
+
+rt_media *rt_peer_media(rt_peer *peer)
+{
+    return peer->media;
 }
 
 rt_status rt_peer_add_fingerprint(rt_peer *peer, rt_hash hash, rt_span digest, rt_time now)
@@ -145,6 +154,39 @@ rt_status rt_peer_start_sctp(rt_peer *peer, uint16_t remote_port, uint32_t remot
     return RT_OK;
 }
 
+rt_status rt_peer_start_media(rt_peer *peer, const rt_media_config *config, rt_time now)
+{
+    if (peer->closed)
+        return RT_CLOSED;
+    if (peer->media)
+        return RT_EXISTS;
+    if (!config->srtp)
+        return RT_INVALID;
+    rt_media_config own = *config;
+    own.random = peer->random;
+    peer->media = rt_media_new(&own, now);
+    if (!peer->media)
+        return RT_NO_MEMORY;
+    rt_peer_progress(peer, now);
+    return RT_OK;
+}
+
+/* DTLS is connected: the keys of SRTP come out of it (RFC 5764 section 4.2). Without a profile that both know there is
+ * no media, and everything else works. */
+static void start_media(rt_peer *peer, rt_time now)
+{
+    uint8_t memory[2 * RT_SRTP_KEYS_MAX];
+    rt_srtp_profile profile = (rt_srtp_profile)rt_dtls_srtp_profile(peer->dtls);
+    rt_buffer material = rt_buffer_of(memory, rt_srtp_material_size(profile));
+    peer->media_started = true;
+    if (material.size == 0)
+        return;
+    if (rt_dtls_export(peer->dtls, rt_span_text("EXTRACTOR-dtls_srtp"), material) == RT_OK)
+        (void)rt_media_start(peer->media, profile, rt_buffer_span(material), peer->dtls_config.role == RT_DTLS_CLIENT,
+                             now); /* what fails leaves the profile in the statistics at 0 */
+    rt_wipe(memory, sizeof memory);
+}
+
 static void end_channels(rt_peer *peer)
 {
     if (!peer->channels)
@@ -183,6 +225,8 @@ void rt_peer_progress(rt_peer *peer, rt_time now)
         peer->sctp_started = true;
         (void)rt_sctp_connect(peer->sctp, now); /* what fails is an event of the association */
     }
+    if (state == RT_DTLS_CONNECTED && peer->media && !peer->media_started)
+        start_media(peer, now);
     if (state != peer->dtls_state)
         follow_dtls(peer, state, now);
 }
@@ -193,6 +237,8 @@ void rt_peer_close(rt_peer *peer, rt_time now)
         return;
     peer->closed = true;
     rt_peer_drop_early(peer);
+    if (peer->media)
+        rt_media_close(peer->media, now);
     if (peer->dtls)
         rt_dtls_close(peer->dtls, now);
     end_channels(peer);
@@ -212,6 +258,10 @@ bool rt_peer_event_next(rt_peer *peer, rt_peer_event *out, rt_time now)
     }
     if (peer->channels && rt_channels_event(peer->channels, &out->channel, now)) {
         out->type = RT_PEER_EVENT_CHANNEL;
+        return true;
+    }
+    if (peer->media && rt_media_event_next(peer->media, &out->media, now)) {
+        out->type = RT_PEER_EVENT_MEDIA;
         return true;
     }
     return false;

@@ -1,9 +1,7 @@
 /* What the files of a peer share: peer.c holds its life, peer_path.c the way of datagrams in and out.
  *
- *   datagram in     first byte -> ICE | DTLS -> record -> SCTP -> channels
- *   datagrams out   ICE | DTLS flights and alerts | SCTP packets, sealed in the batch
- *
- * Media joins between the two lines: another first byte on the way in, another stage on the way out.
+ *   datagram in     first byte -> ICE | DTLS -> record -> SCTP -> channels | SRTP -> media
+ *   datagrams out   ICE | DTLS flights and alerts | media, protected in the batch | SCTP packets, sealed in the batch
  */
 #ifndef RT_PEER_INTERNAL_H
 #define RT_PEER_INTERNAL_H
@@ -37,9 +35,11 @@ struct rt_peer {
     rt_dtls *dtls; /* once the role is known */
     rt_sctp *sctp; /* once the application section is negotiated */
     rt_channels *channels;
+    rt_media *media; /* once a section of media is negotiated */
 
     bool dtls_started;
     bool sctp_started;
+    bool media_started;
     bool closed;
     rt_dtls_state dtls_state; /* as last acted upon */
     rt_peer_burst received;
@@ -55,6 +55,7 @@ struct rt_peer {
     uint32_t max_channels;
     rt_dtls_config dtls_config;
     rt_sctp_config sctp_config;
+    rt_random *random;
 };
 
 /* peer.c: starts and ends what depends on the state of the machine below. Cheap when nothing changed. */

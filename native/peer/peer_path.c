@@ -5,9 +5,9 @@
 
 enum { EARLY_DATAGRAMS = 4, EARLY_BYTES = 8192 };
 
-typedef enum first_byte { FIRST_STUN, FIRST_DTLS, FIRST_UNKNOWN } first_byte;
+typedef enum first_byte { FIRST_STUN, FIRST_DTLS, FIRST_SRTP, FIRST_UNKNOWN } first_byte;
 
-/* RFC 7983 section 7. 16..19 ZRTP, 64..79 TURN channels, 128..191 RTP and RTCP: not ours as yet. */
+/* RFC 7983 section 7. 16..19 ZRTP, 64..79 TURN channels: not ours as yet. */
 static first_byte classify(rt_buffer datagram)
 {
     if (datagram.size == 0)
@@ -17,6 +17,8 @@ static first_byte classify(rt_buffer datagram)
         return FIRST_STUN;
     if (first >= 20 && first <= 63)
         return FIRST_DTLS;
+    if (first >= 128 && first <= 191)
+        return FIRST_SRTP;
     return FIRST_UNKNOWN;
 }
 
@@ -130,6 +132,13 @@ rt_status rt_peer_receive(rt_peer *peer, uint16_t socket, const rt_addr *from, r
         if (!peer->dtls_started)
             return hold_back(peer, socket, from, datagram);
         return receive_dtls(peer, socket, from, datagram, now);
+    case FIRST_SRTP:
+        if (!peer->media)
+            break;
+        if (accept_from(peer, socket, from, datagram.size, now))
+            return rt_media_receive(peer->media, datagram, now);
+        peer->stats.foreign++;
+        return RT_UNEXPECTED;
     case FIRST_UNKNOWN: break;
     }
     peer->stats.unknown++;
@@ -147,13 +156,23 @@ static void seal(rt_peer *peer, rt_batch *out, uint32_t first)
     }
 }
 
-/* What goes to the path: DTLS's own datagrams, then the association's packets. */
+static bool media_runs(const rt_peer *peer)
+{
+    return peer->media_started && !peer->closed && peer->dtls_state == RT_DTLS_CONNECTED;
+}
+
+/* What goes to the path: DTLS's own datagrams, media, then the association's packets. Good-byes the other way round:
+ * after close_notify nobody would listen to a BYE. */
 static void transmit_data(rt_peer *peer, rt_batch *out, rt_time now)
 {
     uint32_t first = out->count;
     if (!peer->dtls || !rt_ice_path(peer->ice, &out->socket, &out->to))
         return;
+    if (peer->media && peer->closed)
+        (void)rt_media_transmit(peer->media, out, now);
     (void)rt_dtls_transmit(peer->dtls, out, now);
+    if (media_runs(peer))
+        (void)rt_media_transmit(peer->media, out, now);
     if (peer->sctp_started && peer->dtls_state == RT_DTLS_CONNECTED) {
         uint32_t sealed = out->count;
         out->headroom = RT_DTLS_HEADROOM;
@@ -185,12 +204,17 @@ size_t rt_peer_transmit(rt_peer *peer, rt_batch *out, rt_time now)
     return out->count - before;
 }
 
-/* Without a path the association can do nothing at its deadlines, so it has none. */
-static bool sctp_runs(const rt_peer *peer)
+static bool has_path(const rt_peer *peer)
 {
     uint16_t socket;
     rt_addr to;
-    return peer->sctp_started && peer->dtls_state == RT_DTLS_CONNECTED && rt_ice_path(peer->ice, &socket, &to);
+    return rt_ice_path(peer->ice, &socket, &to);
+}
+
+/* Without a path the association and the media can do nothing at their deadlines, so they have none. */
+static bool sctp_runs(const rt_peer *peer)
+{
+    return peer->sctp_started && peer->dtls_state == RT_DTLS_CONNECTED && has_path(peer);
 }
 
 rt_time rt_peer_deadline(const rt_peer *peer)
@@ -202,6 +226,8 @@ rt_time rt_peer_deadline(const rt_peer *peer)
         deadline = rt_time_min(deadline, rt_dtls_deadline(peer->dtls));
     if (sctp_runs(peer))
         deadline = rt_time_min(deadline, rt_sctp_deadline(peer->sctp));
+    if (media_runs(peer) && has_path(peer))
+        deadline = rt_time_min(deadline, rt_media_deadline(peer->media));
     return deadline;
 }
 
@@ -215,4 +241,6 @@ void rt_peer_expire(rt_peer *peer, rt_time now)
         rt_dtls_expire(peer->dtls, now);
     if (sctp_runs(peer) && rt_sctp_deadline(peer->sctp) <= now)
         rt_sctp_expire(peer->sctp, now);
+    if (media_runs(peer) && has_path(peer) && rt_media_deadline(peer->media) <= now)
+        rt_media_expire(peer->media, now);
 }
