@@ -167,13 +167,17 @@ static rt_frame *starve(rt_jitter *j, rt_time now)
     return conceal(j, 0, (int32_t)a->duration, NULL, now);
 }
 
-/* What was concealed while nothing came was the time of the lost ones after all. */
-static void settle_inserted(rt_jitter *j, int64_t gap)
+/* What was concealed while nothing came was the time of those that are missing before `sequence` after all. */
+static void settle_inserted(rt_jitter *j, uint64_t sequence, int64_t timestamp)
 {
     rt_jitter_audio *a = &j->audio;
-    int64_t credit = gap < a->inserted ? gap : a->inserted;
-    a->next += credit;
-    a->offset -= rt_jitter_ns(j, credit);
+    while (a->inserted >= a->duration && j->head < sequence && a->next + a->duration <= timestamp) {
+        a->inserted -= a->duration;
+        a->next += a->duration;
+        a->offset -= rt_jitter_ns(j, a->duration);
+        a->discontinuity = true;
+        rt_jitter_advance(j, j->head + 1);
+    }
     a->inserted = 0;
 }
 
@@ -193,8 +197,11 @@ static bool step_over(rt_jitter *j, const rt_jitter_slot *later, uint64_t sequen
         return true;
     }
     bool timed = later->kind == RT_JITTER_FRAME && !is_event(later);
-    if (timed && a->playing && a->inserted)
-        settle_inserted(j, rt_time_max(later->timestamp - a->next, 0));
+    if (timed && a->playing && a->inserted) {
+        settle_inserted(j, sequence, later->timestamp);
+        if (j->head == sequence)
+            return true;
+    }
     int64_t gap = timed ? later->timestamp - a->next : a->duration;
     uint32_t duration = gap < a->duration ? (uint32_t)rt_time_max(gap, 0) : a->duration;
     if (!a->playing || !duration) { /* no time is missing */

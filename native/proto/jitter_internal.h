@@ -58,7 +58,9 @@ typedef struct rt_jitter_video {
     uint64_t scan;       /* the packets in [head, scan) have been looked at: one frame, nothing missing */
     rt_time assembled;   /* arrival of the frame's last packet */
     rt_time stuck_since; /* 0: nothing is missing, as far as is known */
-    uint8_t broken;      /* bit t: temporal layer t misses something it refers to */
+    bool dropped_any;    /* `dropped`: timestamp of the last frame that was */
+    int64_t dropped;
+    uint8_t broken; /* bit t: temporal layer t misses something it refers to */
     bool has_picture_id, has_tl0;
     uint16_t picture_id;   /* of the frame that left last */
     uint8_t tl0;           /* of the lowest layer's frame that left last */

@@ -154,6 +154,11 @@ static void note_left(rt_jitter *j, const rt_jitter_slot *first, bool key)
 
 /* ---- leaving ---- */
 
+static rt_time due_of(const rt_jitter *j, const rt_jitter_slot *slot)
+{
+    return j->config.passthrough ? INT64_MIN : rt_jitter_ns(j, slot->timestamp) + j->target;
+}
+
 static void count_freeze(rt_jitter *j, rt_time now)
 {
     rt_jitter_video *v = &j->video;
@@ -190,9 +195,23 @@ static void count_frame(rt_jitter *j, const rt_frame *frame, rt_time now)
     count_freeze(j, now);
 }
 
+/* The frames of the packets in [from, to) are dropped; one of which more comes later counts once. */
+static void count_dropped(rt_jitter *j, uint64_t from, uint64_t to)
+{
+    rt_jitter_video *v = &j->video;
+    for (uint64_t i = from; i < to; i++) {
+        const rt_jitter_slot *slot = rt_jitter_find(j, i);
+        if (slot && slot->kind == RT_JITTER_PAYLOAD && (!v->dropped_any || slot->timestamp != v->dropped)) {
+            v->dropped_any = true;
+            v->dropped = slot->timestamp;
+            j->stats.frames_dropped++;
+        }
+    }
+}
+
 static void drop(rt_jitter *j, uint64_t end)
 {
-    j->stats.frames_dropped++;
+    count_dropped(j, j->head, end);
     j->video.discontinuity = true;
     move_head(j, end);
 }
@@ -270,25 +289,10 @@ static bool search(const rt_jitter *j, uint64_t *first, bool *key)
     return false;
 }
 
-/* Frames that begin in [from, to), and one that has lost its beginning. */
-static uint32_t count_frames(const rt_jitter *j, uint64_t from, uint64_t to)
-{
-    uint32_t count = 0;
-    int64_t timestamp = 0;
-    for (uint64_t i = from; i < to; i++) {
-        const rt_jitter_slot *slot = rt_jitter_find(j, i);
-        if (slot && slot->kind == RT_JITTER_PAYLOAD && (!count || slot->timestamp != timestamp)) {
-            timestamp = slot->timestamp;
-            count++;
-        }
-    }
-    return count;
-}
-
 static void jump_to(rt_jitter *j, uint64_t first, bool key)
 {
     const rt_jitter_slot *slot = rt_jitter_at(j, first);
-    j->stats.frames_dropped += count_frames(j, j->head, first);
+    count_dropped(j, j->head, first);
     j->video.discontinuity = true;
     if (!key) /* which layers the lost frames were of is not known */
         j->video.broken |= (uint8_t)(layers_from(1) & ~(layer_of(slot) ? 1u << layer_of(slot) : 0));
@@ -323,7 +327,7 @@ void rt_jitter_video_give_up(rt_jitter *j)
             starts(j, next, slot))
             break;
     }
-    j->stats.frames_dropped += count_frames(j, j->head, next);
+    count_dropped(j, j->head, next);
     lose_chain(j);
     bool found = next < j->end;
     move_head(j, next);
@@ -369,8 +373,10 @@ static bool step_over(rt_jitter *j, rt_time now)
         return true;
     }
     bool key;
+    rt_time jump = RT_NEVER;
     if (!v->searched && search(j, &first, &key)) {
-        if (!key || !v->chain || now >= most) {
+        jump = rt_time_max(key && v->chain ? most : least, due_of(j, rt_jitter_at(j, first)));
+        if (now >= jump) {
             jump_to(j, first, key);
             return true;
         }
@@ -378,13 +384,13 @@ static bool step_over(rt_jitter *j, rt_time now)
         v->searched = true;
     }
     if (now >= most) {
-        v->key_needed = true;
-        if (!v->chain || too_much(j, now)) {
+        v->key_needed = v->key_needed || jump == RT_NEVER;
+        if ((!v->chain && jump == RT_NEVER) || too_much(j, now)) {
             rt_jitter_video_give_up(j);
             return true;
         }
     }
-    j->deadline = now < most ? most : v->stuck_since + RT_JITTER_SPAN;
+    j->deadline = rt_time_min(jump, now < most ? most : v->stuck_since + RT_JITTER_SPAN);
     return false;
 }
 
@@ -441,8 +447,8 @@ rt_frame *rt_jitter_video_pop(rt_jitter *j, rt_time now)
             drop(j, j->video.scan);
             continue;
         }
-        rt_time due = rt_jitter_ns(j, first->timestamp) + j->target;
-        if (!j->config.passthrough && now < due) {
+        rt_time due = due_of(j, first);
+        if (now < due) {
             j->deadline = due;
             return NULL;
         }

@@ -56,7 +56,7 @@ static size_t h264_payload(const stream *s, bool key, size_t index, size_t count
         rt_store32(out + at, s->frame);
         at += 4;
     }
-    memset(out + at, (int)(1 + s->frame % 250), size > at ? size - at : 1);
+    memset(out + at, 0xFF, size > at ? size - at : 1); /* nothing like a start code */
     return size > at ? size : at + 1;
 }
 
