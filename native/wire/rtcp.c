@@ -30,8 +30,8 @@ bool rt_rtcp_next(rt_reader *datagram, rt_rtcp *out, rt_status *status)
 
 void rt_rtcp_write(rt_writer *out, uint8_t type, uint8_t count, rt_span body)
 {
-    assert(body.size % 4 == 0 && count <= RT_RTCP_COUNT_MAX);
-    uint8_t *p = rt_rtcp_room(out, type, count, RT_RTCP_HEADER + body.size);
+    assert(count <= RT_RTCP_COUNT_MAX);
+    uint8_t *p = rt_rtcp_padded_room(out, type, count, RT_RTCP_HEADER + body.size);
     if (p && body.size)
         memcpy(p + RT_RTCP_HEADER, body.data, body.size);
 }

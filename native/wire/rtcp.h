@@ -48,7 +48,7 @@ typedef struct rt_rtcp { /* one packet of a compound */
 /* The next packet; false at the end. A datagram that breaks the format sets `status` to RT_MALFORMED, and ends.
  * Begin with rt_reader_of(datagram). */
 bool rt_rtcp_next(rt_reader *datagram, rt_rtcp *out, rt_status *status);
-/* Any packet, its body already in network order. The body's size must be a multiple of 4. */
+/* Any packet, its body already in network order. A body that does not end on a word gets padding. */
 void rt_rtcp_write(rt_writer *out, uint8_t type, uint8_t count, rt_span body);
 
 /* ---- SR and RR ---- */
@@ -104,6 +104,7 @@ typedef struct rt_rtcp_app { /* RFC 3550 section 6.7; its subtype is the packet'
     rt_span data;
 } rt_rtcp_app;
 rt_status rt_rtcp_app_read(const rt_rtcp *packet, rt_rtcp_app *out);
+/* Data that does not end on a word gets padding. */
 void rt_rtcp_write_app(rt_writer *out, uint8_t subtype, const rt_rtcp_app *app);
 
 /* ---- feedback ---- */
@@ -155,6 +156,7 @@ typedef struct rt_rtcp_twcc {
     rt_span body;      /* chunks and deltas */
 } rt_rtcp_twcc;
 
+/* RT_MALFORMED also for a count of 0. */
 rt_status rt_rtcp_twcc_read(const rt_rtcp_feedback *feedback, rt_rtcp_twcc *out);
 /* All `count` packets into `out`, which has room for `count`. RT_MALFORMED: chunks or deltas do not fit. */
 rt_status rt_rtcp_twcc_packets(const rt_rtcp_twcc *twcc, rt_twcc_packet *out);
@@ -170,8 +172,9 @@ typedef struct rt_ccfb_packet {
     uint32_t ssrc;
     uint16_t sequence;
     bool received;
-    uint8_t ecn;
-    uint16_t offset; /* arrival before the report, 1/1024 s; 0x1FFE: that or more, 0x1FFF: after the report */
+    uint8_t ecn; /* if received */
+    uint16_t
+        offset; /* if received: arrival before the report, 1/1024 s; 0x1FFE: that or more, 0x1FFF: after the report */
 } rt_ccfb_packet;
 /* Walks all metric blocks; begin with `*at` = 0 (opaque). `timestamp`: of the report, NTP middle. */
 bool rt_rtcp_ccfb_next(const rt_rtcp_feedback *feedback, uint64_t *at, rt_ccfb_packet *out, rt_status *status);

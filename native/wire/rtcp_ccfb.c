@@ -58,8 +58,8 @@ bool rt_rtcp_ccfb_next(const rt_rtcp_feedback *feedback, uint64_t *at, rt_ccfb_p
             out->ssrc = block == 0 ? feedback->media : rt_load32(p - 4);
             out->sequence = (uint16_t)(rt_load16(p) + index);
             out->received = metric >> 15;
-            out->ecn = metric >> 13 & 3;
-            out->offset = metric & 0x1FFF;
+            out->ecn = out->received ? metric >> 13 & 3 : 0;
+            out->offset = out->received ? metric & 0x1FFF : 0;
             *at = (uint64_t)(index + 1) << 32 | block;
             *status = RT_OK;
             return true;

@@ -26,6 +26,19 @@ static inline uint8_t *rt_rtcp_room(rt_writer *out, uint8_t type, uint8_t count,
     return p;
 }
 
+/* The same for any size, with padding up to a word. */
+static inline uint8_t *rt_rtcp_padded_room(rt_writer *out, uint8_t type, uint8_t count, size_t size)
+{
+    size_t padding = -size & 3;
+    uint8_t *p = rt_rtcp_room(out, type, count, size + padding);
+    if (p && padding) {
+        p[0] |= 0x20;
+        memset(p + size, 0, padding);
+        p[size + padding - 1] = (uint8_t)padding;
+    }
+    return p;
+}
+
 /* The same for feedback, with both SSRCs written. */
 static inline uint8_t *rt_rtcp_feedback_room(rt_writer *out, uint8_t type, uint8_t format, size_t size, uint32_t sender,
                                              uint32_t media)

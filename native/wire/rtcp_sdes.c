@@ -143,8 +143,8 @@ rt_status rt_rtcp_app_read(const rt_rtcp *packet, rt_rtcp_app *out)
 
 void rt_rtcp_write_app(rt_writer *out, uint8_t subtype, const rt_rtcp_app *app)
 {
-    assert(subtype <= RT_RTCP_COUNT_MAX && app->data.size % 4 == 0);
-    uint8_t *p = rt_rtcp_room(out, RT_RTCP_APP, subtype, RT_RTCP_HEADER + 8 + app->data.size);
+    assert(subtype <= RT_RTCP_COUNT_MAX);
+    uint8_t *p = rt_rtcp_padded_room(out, RT_RTCP_APP, subtype, RT_RTCP_HEADER + 8 + app->data.size);
     if (!p)
         return;
     rt_store32(p + 4, app->ssrc);

@@ -31,7 +31,7 @@ rt_status rt_rtcp_twcc_read(const rt_rtcp_feedback *feedback, rt_rtcp_twcc *out)
     out->reference = (int32_t)(rt_load24(p + 4) ^ 0x800000) - 0x800000; /* sign of 24 bits */
     out->feedback = p[7];
     out->body = rt_span_of(p + HEAD, feedback->fci.size - HEAD);
-    return RT_OK;
+    return out->count ? RT_OK : RT_MALFORMED;
 }
 
 /* The symbols of one chunk, left in `delta` of up to `left` packets; returns how many, 0: a reserved symbol, or a run

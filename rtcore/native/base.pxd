@@ -47,6 +47,9 @@ cdef extern from "base/span.h":
     rt_span rt_span_of(const void *data, size_t size)
     rt_buffer rt_buffer_of(void *data, size_t size)
     rt_reader rt_reader_of(rt_span span)
+    rt_writer rt_writer_of(rt_buffer buffer)
+    bint rt_writer_ok(const rt_writer *w)
+    size_t rt_writer_size(const rt_writer *w)
 
 
 cdef extern from "base/addr.h" nogil:
@@ -131,6 +134,8 @@ cdef rt_time to_time(object seconds, str what) except? -1
 cdef object from_time(rt_time time)
 # The same for a deadline: to_time() of it is never earlier, at which nothing would be due yet.
 cdef object from_deadline(rt_time deadline)
+# A whole number from 0 to `most`; ValueError for another, TypeError for none; `what` names the argument.
+cdef uint64_t to_number(object value, uint64_t most, str what) except? 0xFFFFFFFFFFFFFFFF
 # The IP of an address alone, and back: False if the text is none.
 cdef str ip_text(const rt_addr *addr)
 cdef bint parse_ip(str text, uint16_t port, rt_addr *out)

@@ -1,6 +1,7 @@
 # cython: language_level=3
 """What the building blocks share: statuses to exceptions, seconds to nanoseconds, addresses to text."""
 
+from cpython.number cimport PyNumber_Index
 from libc.math cimport INFINITY, isfinite, llrint, nextafter
 
 
@@ -37,6 +38,13 @@ cdef object from_deadline(rt_time deadline):
     while llrint(seconds * 1e9) < deadline:
         seconds = nextafter(seconds, INFINITY)
     return seconds
+
+
+cdef uint64_t to_number(object value, uint64_t most, str what) except? 0xFFFFFFFFFFFFFFFF:
+    cdef object number = value if type(value) is int else PyNumber_Index(value)
+    if not 0 <= number <= most:
+        raise ValueError(f"{what} is between 0 and {most}, not {value}")
+    return number
 
 
 cdef str ip_text(const rt_addr *addr):

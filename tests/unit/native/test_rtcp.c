@@ -203,6 +203,21 @@ static void test_app_and_any(void)
     rt_rtcp_write(&w, 212, 3, rt_span_text("body"));
     packet = only(written(&w), 212, 3);
     CHECK(rt_span_equal(packet.body, rt_span_text("body")));
+
+    /* What does not end on a word is padded, and read without its padding (as Chromium's feedback is). */
+    for (size_t size = 0; size < 5; size++) {
+        w = begin();
+        rt_rtcp_write(&w, 212, 0, rt_span_of("abcd", size < 4 ? size : 4));
+        CHECK_EQ(rt_writer_size(&w), size ? 8 : 4);
+        packet = only(written(&w), 212, 0);
+        CHECK(rt_span_equal(packet.body, rt_span_of("abcd", size < 4 ? size : 4)));
+        app.data = rt_span_of("abcd", size < 4 ? size : 4);
+        w = begin();
+        rt_rtcp_write_app(&w, 0, &app);
+        packet = only(written(&w), RT_RTCP_APP, 0);
+        CHECK_EQ(rt_rtcp_app_read(&packet, &again), RT_OK);
+        CHECK(rt_span_equal(again.data, app.data));
+    }
 }
 
 static void test_nack(void)
@@ -313,6 +328,11 @@ static void test_twcc_chunks(void)
     CHECK_EQ(rt_rtcp_twcc_packets(&twcc, packets), RT_MALFORMED);
     twcc.body.size = 5; /* half a chunk */
     CHECK_EQ(rt_rtcp_twcc_packets(&twcc, packets), RT_MALFORMED);
+    feedback.fci.size = 7; /* shorter than its head */
+    CHECK_EQ(rt_rtcp_twcc_read(&feedback, &twcc), RT_MALFORMED);
+    fixed[15] = 0; /* tells of no packets */
+    feedback.fci.size = 8;
+    CHECK_EQ(rt_rtcp_twcc_read(&feedback, &twcc), RT_MALFORMED);
     const uint8_t reserved[] = {0x60, 5, 0, 0, 0, 0, 0, 0}, nothing[] = {0x20, 0, 0x20, 0, 0x20, 5, 0, 0};
     twcc = (rt_rtcp_twcc){.count = 5, .body = rt_span_of(reserved, sizeof reserved)};
     CHECK_EQ(rt_rtcp_twcc_packets(&twcc, packets), RT_MALFORMED);
