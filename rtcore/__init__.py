@@ -33,6 +33,7 @@ from .connection import (
 )
 from .errors import (
     ChannelClosedError,
+    CodecError,
     ConnectionFailedError,
     Error,
     InvalidAccessError,
@@ -50,6 +51,7 @@ __all__ = [
     "CandidateEvent",
     "Certificate",
     "ChannelClosedError",
+    "CodecError",
     "ConnectionFailedError",
     "ConnectionStateEvent",
     "DataChannel",

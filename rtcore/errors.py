@@ -6,6 +6,7 @@ operation does not fit the state, or that the network or the peer made it imposs
 
 __all__ = [
     "ChannelClosedError",
+    "CodecError",
     "ConnectionFailedError",
     "Error",
     "InvalidAccessError",
@@ -52,6 +53,10 @@ class SdpError(OperationError, ValueError):
 
 class ChannelClosedError(InvalidStateError, EOFError):
     """The data channel is closing or closed. Its cause, if any, is why."""
+
+
+class CodecError(OperationError):
+    """A codec's library refused what it was given, or what was received cannot be decoded."""
 
 
 class TrackEndedError(InvalidStateError, EOFError):
