@@ -68,10 +68,9 @@ def _put_streams(
     media.rids = [Rid(rid, "send") for rid in send] + [Rid(rid, "recv") for rid in receive]
     if send or receive:
         media.simulcast = Simulcast(_choices(send), _choices(receive))
-    if not sends(direction):
-        return
-    media.msids = [Msid(stream, one.track_id) for stream in one.streams or ("-",)]
-    if not send:
+    if sends(one.direction):  # wanted, though the other end may not: else it would be offered again and again
+        media.msids = [Msid(stream, one.track_id) for stream in one.streams or ("-",)]
+    if sends(direction) and not send:
         first = one.encodings[0]
         sources = [first.ssrc]
         if first.rtx_ssrc and any(codec.name == "rtx" for codec in media.codecs.values()):

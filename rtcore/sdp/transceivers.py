@@ -215,13 +215,14 @@ class Transceivers:
         self._tell(one, before, joined, changes)
 
     def _tell(self, one: Transceiver, before: str, joined: bool, changes: Changes) -> None:
-        if one.stopping:
-            return
-        if receives(one.remote_direction):
-            if joined or not receives(before):
-                changes.received.append(one)
-        elif receives(before):
+        receiving = receives(one.remote_direction)
+        if not receiving:
             one.remote_streams = ()
+        if one.stopping:
+            return  # its tracks have ended already
+        if receiving and (joined or not receives(before)):
+            changes.received.append(one)
+        elif receives(before) and not receiving:
             changes.muted.append(one)
 
     def reject(self, one: Transceiver, changes: Changes) -> None:

@@ -77,8 +77,7 @@ def _media(out: list[str], media: Media) -> None:
         add(f"a=sctpmap:{media.sctpmap}")
     if media.max_message_size is not None:
         add(f"a=max-message-size:{media.max_message_size}")
-    if media.kind != "application":
-        _rtp(out, media)
+    _rtp(out, media)
     _attributes(out, media.attributes)
     for candidate in media.candidates:
         add("a=" + candidate)

@@ -52,9 +52,13 @@ def test_samples_round_trip(path: Path) -> None:
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.stem)
 def test_samples_lose_no_line(path: Path) -> None:
     """Every line is written again, but for those that the parser moves from the session into its sections,
-    spellings of the same value, and what belongs to RTP in a section that has none."""
+    if these have none of their own, and spellings of the same value."""
     written = write(sample(path.stem)).lower().split("\r\n")
-    for line in path.read_text().lower().split("\n"):
+    lines = path.read_text().lower().split("\n")
+    first = next(number for number, line in enumerate(lines) if line.startswith("m="))
+    for number, line in enumerate(lines):
+        if number < first and line == "a=sendrecv":
+            continue
         normal = line.replace("ice2,trickle", "ice2 trickle")
         assert normal in written, line
 
