@@ -45,7 +45,7 @@ rt_media *rt_media_new(const rt_media_config *config, rt_time now)
         media->by_type[i] = RT_MEDIA_TYPE_UNKNOWN;
     rt_map_init(&media->routes, rt_random64(config->random));
     rt_map_init(&media->sources, rt_random64(config->random));
-    rt_ring_init(&media->ended, sizeof(rt_media_event), RT_MEDIA_KNOWN);
+    rt_ring_init(&media->ended, sizeof(rt_media_event), RT_MEDIA_STREAMS);
     if (make_machines(media, now) != RT_OK) {
         rt_media_free(media);
         return NULL;

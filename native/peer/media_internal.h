@@ -26,7 +26,6 @@
 enum {
     RT_MEDIA_LINE_STREAMS = 8, /* inbound, per section */
     RT_MEDIA_STREAMS = 64,     /* inbound, per transport */
-    RT_MEDIA_KNOWN = 128,      /* with those that ended, of which the application does not know yet */
     RT_MEDIA_LEARNED = 16,     /* SSRCs that RTCP told the section of, before their first packet */
     RT_MEDIA_REFERENCES = 8,   /* receivers that asked for their round trip (XR RRTR) */
     RT_MEDIA_BYES = 64,        /* our SSRCs that end with the next RTCP packet */
@@ -166,7 +165,7 @@ struct rt_media {
     rt_media_inbound *ready, **ready_end;
     uint32_t unannounced;
     bool holding;  /* some line may hold frames */
-    rt_ring ended; /* of rt_media_event: streams that ended */
+    rt_ring ended; /* of rt_media_event; no stream is announced while there are any, so they cannot pile up */
 
     rt_media_outbound **outbound; /* of all lines, audio first */
     uint32_t outbound_count, outbound_capacity;

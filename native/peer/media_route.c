@@ -121,11 +121,9 @@ static bool replace_silent(rt_media *media, const rt_media_line *line, rt_time n
     return true;
 }
 
-/* While the application does not take its events, streams that come and go must not pile up. */
 static bool make_room(rt_media *media, const rt_media_line *line, rt_time now)
 {
-    bool room = media->ended.count + media->inbound_count < RT_MEDIA_KNOWN &&
-                (line->stream_count < RT_MEDIA_LINE_STREAMS || replace_silent(media, line, now)) &&
+    bool room = (line->stream_count < RT_MEDIA_LINE_STREAMS || replace_silent(media, line, now)) &&
                 (media->inbound_count < RT_MEDIA_STREAMS || replace_silent(media, NULL, now));
     media->stats.streams_refused += !room;
     return room;

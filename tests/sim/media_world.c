@@ -291,7 +291,7 @@ static void decode(media_end *end, const rt_media_event *event)
     if (event->section == MEDIA_VIDEO) {
         decode_video(end->w, sink, frame);
     } else {
-        rt_time delay = end->w->now - (rt_time)rt_load64(frame->data + 1);
+        rt_time delay = frame->size > 8 ? end->w->now - (rt_time)rt_load64(frame->data + 1) : 0;
         sink->broken += sink->frames && frame->timestamp < sink->next_timestamp;
         sink->next_timestamp = frame->timestamp + frame->duration;
         sink->samples += frame->duration;
