@@ -24,7 +24,7 @@ class Picture(VideoStreamTrack):
         pts, time_base = await self.next_timestamp()
         frame = av.VideoFrame.from_ndarray(content.draw(self.number, *self.size), format="rgb24")
         frame.pts, frame.time_base = pts, time_base
-        self.number = (self.number + 1) % (1 << content.CELLS)
+        self.number = (self.number + 1) & 0xFFFFFF
         return frame
 
 

@@ -1,16 +1,20 @@
-"""Pictures that carry a number and sounds of one frequency: what tests send, and recognise after decoding.
+"""Pictures that carry a number and sounds of one frequency: what the peers send, and recognise after decoding.
 
-The number stands in 16 cells across the picture's top eighth, the most significant bit first, white for 1,
-and inverted in the eighth below: `media.js` draws and reads the same.
+The number stands in the picture's top eighth, as in `media.js` and in `rtcore.media.synthetic`, from which it is
+independent: 32 bars, black for 0 and white for 1, for 24 bits of the number and 8 to check them.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-CELLS = 16
+BARS = 32
 
 Picture = npt.NDArray[np.uint8]
 Samples = npt.NDArray[np.int16]
+
+
+def check(number: int) -> int:
+    return (number * 0x9D ^ number >> 8 ^ number >> 16 ^ 0x5A) & 0xFF
 
 
 def draw(number: int, width: int = 640, height: int = 360) -> Picture:
@@ -19,25 +23,20 @@ def draw(number: int, width: int = 640, height: int = 360) -> Picture:
     picture[:] = (40 + number * 3 % 160, 90, 200 - number * 5 % 150)
     left = number * 7 % width
     picture[height // 2 : height * 5 // 8, left : left + width // 8] = 255  # something that moves
-    edges = [round(cell * width / CELLS) for cell in range(CELLS + 1)]
-    for cell in range(CELLS):
-        bit = number >> (CELLS - 1 - cell) & 1
-        picture[: height // 8, edges[cell] : edges[cell + 1]] = 255 * bit
-        picture[height // 8 : height // 4, edges[cell] : edges[cell + 1]] = 255 * (1 - bit)
+    word = number << 8 | check(number)
+    bits = np.array([word >> (BARS - 1 - bar) & 1 for bar in range(BARS)])
+    picture[: height // 8] = 255 * bits[np.arange(width) * BARS // width][None, :, None]
     return picture
 
 
-def read(picture: Picture) -> int | None:
-    """The number in a picture of shape (height, width, 3) or (height, width); None if the rows disagree."""
-    height, width = picture.shape[:2]
-    number = 0
-    for cell in range(CELLS):
-        x = int((cell + 0.5) * width / CELLS)
-        upper, lower = (float(np.mean(picture[row * height // 16, x])) for row in (1, 3))
-        if abs(upper - lower) < 48:
-            return None
-        number = number << 1 | (upper > lower)
-    return number
+def read(luma: Picture) -> int | None:
+    """The number in a picture of shape (height, width); None if it did not survive."""
+    height, width = luma.shape
+    values = luma[height // 16, ((np.arange(BARS) + 0.5) * width / BARS).astype(int)].astype(int)
+    if np.any(np.abs(values - 126) < 40):
+        return None
+    word = int("".join("1" if value > 126 else "0" for value in values), 2)
+    return word >> 8 if word & 0xFF == check(word >> 8) else None
 
 
 def tone(frequency: float, rate: int, first: int, count: int) -> Samples:

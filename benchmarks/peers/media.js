@@ -1,10 +1,13 @@
 // Tracks for a browser page: sources whose content a test can recognise, and watchers that recognise it.
 //
-// A picture carries its frame's number: 16 cells in its top eighth, the most significant bit first, white for 1, and
-// the same inverted in the eighth below. A sound is a sine. "camera" and "microphone" are the browser's own fakes.
+// A picture carries its frame's number in its top eighth: 32 bars, black for 0 and white for 1, for 24 bits of the
+// number and 8 to check them, as in rtcore.media.synthetic. A sound is a sine. "camera" and "microphone" are the
+// browser's own fakes.
 "use strict";
 
-const CELLS = 16;
+const BARS = 32;
+
+const checkOf = (number) => ((number * 0x9d) ^ (number >> 8) ^ (number >> 16) ^ 0x5a) & 0xff;
 
 function browserMedia() {
   let context;
@@ -23,15 +26,13 @@ function browserMedia() {
       context.fillRect(0, 0, width, height);
       context.fillStyle = "white"; // something that moves, so that frames are worth their bits
       context.fillRect((number * 7) % width, height / 2, width / 8, height / 8);
-      for (let cell = 0; cell < CELLS; cell++) {
-        const bit = (number >> (CELLS - 1 - cell)) & 1;
-        const [left, right] = [cell, cell + 1].map((at) => Math.round((at * width) / CELLS));
-        for (const [row, white] of [[0, bit], [1, !bit]]) {
-          context.fillStyle = white ? "white" : "black";
-          context.fillRect(left, Math.round((row * height) / 8), right - left, Math.round(height / 8));
-        }
+      for (let bar = 0; bar < BARS; bar++) {
+        const bit = bar < 24 ? number >> (23 - bar) : checkOf(number) >> (31 - bar);
+        const [left, right] = [bar, bar + 1].map((at) => Math.round((at * width) / BARS));
+        context.fillStyle = bit & 1 ? "white" : "black";
+        context.fillRect(left, 0, right - left, Math.round(height / 8));
       }
-      number = (number + 1) % (1 << CELLS);
+      number = (number + 1) & 0xffffff;
     };
     draw();
     const timer = setInterval(draw, 1000 / frameRate);
@@ -67,16 +68,18 @@ function browserMedia() {
     }
   }
 
-  // The number in a picture of `width` by `height`, or null where the two rows disagree.
+  // The number in a picture of `width` by `height`, or null where it did not survive.
   function readNumber(context, width, height) {
+    const row = context.getImageData(0, Math.floor(height / 16), width, 1).data;
     let number = 0;
-    for (let cell = 0; cell < CELLS; cell++) {
-      const x = Math.floor(((cell + 0.5) * width) / CELLS);
-      const [upper, lower] = [1, 3].map((row) => context.getImageData(x, Math.floor((row * height) / 16), 1, 1).data[1]);
-      if (Math.abs(upper - lower) < 48) return null;
-      number = (number << 1) | (upper > lower);
+    let check = 0;
+    for (let bar = 0; bar < BARS; bar++) {
+      const luma = row[4 * Math.floor(((bar + 0.5) * width) / BARS) + 1];
+      if (Math.abs(luma - 128) < 48) return null;
+      if (bar < 24) number = (number << 1) | (luma > 128);
+      else check = (check << 1) | (luma > 128);
     }
-    return number;
+    return check === checkOf(number) ? number : null;
   }
 
   class VideoWatcher {
