@@ -1,4 +1,4 @@
-"""Congestion control per packet: the estimate from abs-send-time beside aiortc's, and the sending end's whole step."""
+"""Congestion control per packet: the estimate beside aiortc's, and all that the sending end does."""
 
 import struct
 from typing import Any
@@ -22,7 +22,7 @@ def rtcore_one() -> Any:
     return estimate.bitrate
 
 
-SENT_MANY = np.arange(PACKETS) * GAP
+SENT_MANY = np.array([i * GAP for i in range(PACKETS)])
 ARRIVED_MANY = np.array(ARRIVED)
 SIZES_MANY = np.full(PACKETS, 1000, np.uint32)
 
@@ -50,8 +50,9 @@ FEEDBACK_EVERY = 50
 
 
 def feedback(base: int, now: float) -> bytes:
-    body = struct.pack("!IIHHI", 1, 2, base & 0xFFFF, FEEDBACK_EVERY, int(now / 0.064) << 8)
-    body += struct.pack("!H", 1 << 13 | FEEDBACK_EVERY) + bytes([16] * FEEDBACK_EVERY)
+    reference, rest = divmod(round(now / 0.00025), 256)
+    body = struct.pack("!IIHHI", 1, 2, base & 0xFFFF, FEEDBACK_EVERY, reference << 8)
+    body += struct.pack("!H", 1 << 13 | FEEDBACK_EVERY) + bytes([rest] + [16] * (FEEDBACK_EVERY - 1))
     return struct.pack("!BBH", 0x8F, 205, len(body) // 4) + body
 
 

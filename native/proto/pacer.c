@@ -1,6 +1,7 @@
 #include "proto/pacer.h"
 
 #define BURST RT_MS(5)
+#define GRID RT_MS(1)        /* deadlines are whole multiples: what waits for many pacers leaves together */
 #define HANDFUL 3            /* packets that leave together however low the rate is */
 #define PACKET_DEFAULT 1200  /* until the first one tells */
 #define LONGEST_QUEUE 2      /* seconds */
@@ -24,7 +25,8 @@ static void shape(rt_pacer *pacer, size_t packet)
 {
     int64_t packet_bits = (int64_t)packet * 8, burst_bits = leaked(pacer->drain, pacer->burst);
     pacer->size = larger(burst_bits, HANDFUL * packet_bits);
-    pacer->quantum = larger(burst_bits, packet_bits);
+    /* Less than all: what leaks until the grid's next line is not lost. */
+    pacer->quantum = larger(burst_bits - leaked(pacer->drain, GRID), packet_bits);
 }
 
 static void leak(rt_pacer *pacer, rt_time now)
@@ -62,12 +64,10 @@ size_t rt_pacer_budget(rt_pacer *pacer, size_t queued, size_t packet, rt_time no
     uint64_t needed = (uint64_t)queued * 8 / LONGEST_QUEUE;
     pacer->drain = needed > pacer->rate ? needed : pacer->rate;
     shape(pacer, packet);
-    if (queued == 0 || pacer->level >= pacer->size)
+    int64_t room = (pacer->size - pacer->level) / 8;
+    if (room < (int64_t)packet)
         return 0;
-    size_t room = (size_t)((pacer->size - pacer->level) / 8);
-    if (room < packet)
-        room = packet;
-    return room < queued ? room : queued;
+    return (size_t)room < queued ? (size_t)room : queued;
 }
 
 void rt_pacer_sent(rt_pacer *pacer, size_t bytes, rt_time now)
@@ -81,7 +81,6 @@ rt_time rt_pacer_deadline(const rt_pacer *pacer, rt_time now)
     int64_t excess = pacer->level - (pacer->size - pacer->quantum);
     if (excess <= 0)
         return now;
-    /* Rounded up, and a nanosecond more: asked at the deadline, the bucket must have room. */
     rt_time due = pacer->updated + (rt_time)((double)excess * 1e9 / (double)pacer->drain) + 2;
-    return rt_time_max(due, now);
+    return rt_time_max((due / GRID + 1) * GRID, now);
 }

@@ -6,8 +6,8 @@
  * drains faster. Sans-IO.
  *
  * One drain: ask for the budget, write packets up to it, tell of each (or of all) what was sent; then sleep until
- * the deadline. The deadline is the moment at which the next burst is whole, not the one at which a single packet
- * would fit; asking earlier, because something else came up, is fine.
+ * the deadline. The deadline is the first whole millisecond at which the next burst is whole, so that the bursts of many
+ * transports leave together, and without loss of rate; asking earlier, because something else came up, is fine.
  */
 #ifndef RT_PROTO_PACER_H
 #define RT_PROTO_PACER_H
@@ -30,7 +30,7 @@ typedef struct rt_pacer {
 
 void rt_pacer_init(rt_pacer *pacer, uint64_t rate, rt_time now);
 void rt_pacer_set_rate(rt_pacer *pacer, uint64_t rate, rt_time now);
-/* How many bytes of `queued` may leave now; at least one packet of `packet` bytes when the bucket is not full. */
+/* How many bytes of `queued` may leave now: at least one packet of `packet` bytes, or nothing. */
 size_t rt_pacer_budget(rt_pacer *pacer, size_t queued, size_t packet, rt_time now);
 void rt_pacer_sent(rt_pacer *pacer, size_t bytes, rt_time now);
 /* When the next packet may leave, if any is queued. Not before `now`. */

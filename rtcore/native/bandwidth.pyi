@@ -1,20 +1,23 @@
 """How much may be sent: congestion control (GCC) as a machine of its own, for any transport with feedback.
 
-`Bandwidth` is the sending end: packets as they leave, and the feedback on them, go in; a target comes out. `Estimate`
-is the delay-based part alone, for a receiving end that makes REMB. Neither knows a clock or a socket: times are seconds
-of any monotonic clock.
+`Bandwidth` is the sending end: packets as they leave, and the feedback on them, go in; a target comes out.
+`Estimate` is the delay-based part alone, for a receiving end that makes REMB. Neither knows a clock or a
+socket: times are seconds of any monotonic clock.
 """
 
 from typing import Any, final
 
+import numpy as np
+import numpy.typing as npt
 from typing_extensions import Buffer
 
 @final
 class Estimate:
-    """The free bandwidth of a path, from when packets were sent and when they arrived (draft-ietf-rmcat-gcc-02).
+    """The free bandwidth of a path, from when packets were sent and when they arrived
+    (draft-ietf-rmcat-gcc-02).
 
-    Rates are bit/s, times seconds; the two ends' clocks need nothing in common. `ValueError` for a rate or time out
-    of range. One thread at a time.
+    Rates are bit/s, times seconds; the two ends' clocks need nothing in common. `ValueError` for a rate or
+    time out of range. One thread at a time.
     """
 
     def __init__(
@@ -24,11 +27,17 @@ class Estimate:
         """A packet of `size` bytes. In order of arrival, or nearly so."""
     def add_abs_send_time(self, abs_send_time: int, arrived: float, size: int) -> None:
         """The same with the 24 bits of the header extension abs-send-time."""
-    def add_many(self, sent: Buffer, arrived: Buffer, sizes: Buffer) -> None:
-        """Many packets: three buffers of the same length, of float64, float64 and uint32 (numpy arrays, for example).
-        Without the GIL. `ValueError`: lengths or types differ, or a time is none."""
+    def add_many(
+        self,
+        sent: Buffer | npt.NDArray[np.float64],
+        arrived: Buffer | npt.NDArray[np.float64],
+        sizes: Buffer | npt.NDArray[np.uint32],
+    ) -> None:
+        """Many packets: three buffers of the same length, of float64, float64 and uint32 (numpy arrays, for
+        example). Without the GIL. `ValueError`: lengths or types differ, or a time is none."""
     def set_round_trip(self, seconds: float) -> None:
-        """Known from elsewhere; near the path's capacity the estimate grows by a packet per round trip and 100 ms."""
+        """Known from elsewhere; near the path's capacity the estimate grows by a packet per round trip and
+        100 ms."""
     @property
     def bitrate(self) -> int | None:
         """What the path takes, as far as is known; None: not enough was seen yet."""
@@ -42,9 +51,9 @@ class Estimate:
 class Bandwidth:
     """The target bitrate of one transport, from what the other end reports.
 
-    Rates are bit/s, times seconds. Tell it of every packet that leaves, give it every RTCP packet that comes, send no
-    more than `target`, and not faster than `pacing_rate`. `ValueError` for a rate or time out of range. One thread at a
-    time.
+    Rates are bit/s, times seconds. Tell it of every packet that leaves, give it every RTCP packet that
+    comes, send no more than `target`, and not faster than `pacing_rate`. `ValueError` for a rate or time out
+    of range. One thread at a time.
     """
 
     def __init__(
@@ -58,9 +67,9 @@ class Bandwidth:
     def sent(self, transport_sequence: int, size: int, now: float, *, probe: bool = False) -> None:
         """A packet leaves, `size` bytes with its headers, under its transport-wide sequence number."""
     def receive(self, packet: Buffer, now: float, *, round_trip: float = 0.0) -> int:
-        """An RTCP datagram, compound or single. Transport-wide feedback, REMB and report blocks are taken, with
-        `round_trip` for the blocks if it is known; the rest is passed over. Returns how many of these there were.
-        `ValueError`: a malformed one, at which the reading ends."""
+        """An RTCP datagram, compound or single. Transport-wide feedback, REMB and report blocks are taken,
+        with `round_trip` for the blocks if it is known; the rest is passed over. Returns how many of these
+        there were. `ValueError`: a malformed one, at which the reading ends."""
     def set_limits(
         self,
         now: float,
@@ -71,8 +80,8 @@ class Bandwidth:
     ) -> None:
         """None: the least as it was, no new start, no upper limit. A start begins anew from there."""
     def probe(self, now: float) -> tuple[int, int] | None:
-        """(bytes, rate): so much padding should be sent now, in packets told as `probe`, to learn whether the path
-        takes that rate. None: no need. Ask after `receive()`."""
+        """(bytes, rate): so much padding should be sent now, in packets told as `probe`, to learn whether
+        the path takes that rate. None: no need. Ask after `receive()`."""
     @property
     def target(self) -> int:
         """What may be sent, bit/s."""
@@ -85,5 +94,5 @@ class Bandwidth:
     def expire(self, now: float) -> None:
         """The deadline has come."""
     def stats(self) -> dict[str, Any]:
-        """target, delay_based, loss_based, remb, acknowledged (bit/s, None: not known); feedback, feedback_malformed,
-        packets_lost, probes (counts); round_trip (seconds); state as in `Estimate`."""
+        """target, delay_based, loss_based, remb, acknowledged (bit/s, None: not known); feedback,
+        feedback_malformed, packets_lost, probes (counts); round_trip (seconds); state as in `Estimate`."""

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """How much may be sent: congestion control (GCC) as a machine of its own, for any transport with feedback.
 
-`Bandwidth` is the sending end: packets as they leave, and the feedback on them, go in; a target comes out. `Estimate`
-is the delay-based part alone, for a receiving end that makes REMB. Neither knows a clock or a socket: times are seconds
-of any monotonic clock.
+`Bandwidth` is the sending end: packets as they leave, and the feedback on them, go in; a target comes out.
+`Estimate` is the delay-based part alone, for a receiving end that makes REMB. Neither knows a clock or a
+socket: times are seconds of any monotonic clock.
 """
 
 from libc.math cimport llrint
@@ -28,7 +28,7 @@ cdef extern from "proto/estimate.h" nogil:
     rt_estimate *rt_estimate_new(uint64_t min, uint64_t start, uint64_t max)
     void rt_estimate_free(rt_estimate *estimate)
     void rt_estimate_packet(rt_estimate *estimate, rt_time sent, rt_time arrived, size_t size, rt_time now)
-    void rt_estimate_abs_send_time(rt_estimate *estimate, uint32_t abs_send_time, rt_time arrived, size_t size)
+    void rt_estimate_abs_send_time(rt_estimate *estimate, uint32_t stamp, rt_time arrived, size_t size)
     void rt_estimate_set_round_trip(rt_estimate *estimate, rt_time round_trip)
     uint64_t rt_estimate_bitrate(const rt_estimate *estimate)
     uint64_t rt_estimate_received(const rt_estimate *estimate, rt_time now)
@@ -95,7 +95,9 @@ cdef extern from "proto/bandwidth.h" nogil:
 
     rt_bandwidth *rt_bandwidth_new(const rt_bandwidth_config *config, rt_time now)
     void rt_bandwidth_free(rt_bandwidth *bandwidth)
-    void rt_bandwidth_set_limits(rt_bandwidth *bandwidth, uint64_t min, uint64_t start, uint64_t max, rt_time now)
+    void rt_bandwidth_set_limits(
+        rt_bandwidth *bandwidth, uint64_t min, uint64_t start, uint64_t max, rt_time now
+    )
     void rt_bandwidth_sent(rt_bandwidth *bandwidth, uint16_t sequence, size_t size, bint probe, rt_time now)
     rt_status rt_bandwidth_twcc(rt_bandwidth *bandwidth, const rt_rtcp_twcc *feedback, rt_time now)
     void rt_bandwidth_remb(rt_bandwidth *bandwidth, uint64_t bitrate, rt_time now)
@@ -133,10 +135,11 @@ cdef object from_rate(uint64_t rate):
 
 
 cdef class Estimate:
-    """The free bandwidth of a path, from when packets were sent and when they arrived (draft-ietf-rmcat-gcc-02).
+    """The free bandwidth of a path, from when packets were sent and when they arrived
+    (draft-ietf-rmcat-gcc-02).
 
-    Rates are bit/s, times seconds; the two ends' clocks need nothing in common. `ValueError` for a rate or time out
-    of range. One thread at a time.
+    Rates are bit/s, times seconds; the two ends' clocks need nothing in common. `ValueError` for a rate or
+    time out of range. One thread at a time.
     """
 
     cdef rt_estimate *estimate
@@ -164,8 +167,8 @@ cdef class Estimate:
         rt_estimate_abs_send_time(self.estimate, abs_send_time, to_time(arrived, "arrived"), to_size(size))
 
     def add_many(self, sent, arrived, sizes):
-        """Many packets: three buffers of the same length, of float64, float64 and uint32 (numpy arrays, for example).
-        Without the GIL. `ValueError`: lengths or types differ, or a time is none."""
+        """Many packets: three buffers of the same length, of float64, float64 and uint32 (numpy arrays, for
+        example). Without the GIL. `ValueError`: lengths or types differ, or a time is none."""
         cdef const double[::1] sent_at = sent
         cdef const double[::1] arrived_at = arrived
         cdef const uint32_t[::1] bytes_each = sizes
@@ -186,7 +189,8 @@ cdef class Estimate:
             raise ValueError(f"packet {i} has a time or a size out of range")
 
     def set_round_trip(self, seconds):
-        """Known from elsewhere; near the path's capacity the estimate grows by a packet per round trip and 100 ms."""
+        """Known from elsewhere; near the path's capacity the estimate grows by a packet per round trip and
+        100 ms."""
         rt_estimate_set_round_trip(self.estimate, to_time(seconds, "round trip"))
 
     @property
@@ -207,9 +211,9 @@ cdef class Estimate:
 cdef class Bandwidth:
     """The target bitrate of one transport, from what the other end reports.
 
-    Rates are bit/s, times seconds. Tell it of every packet that leaves, give it every RTCP packet that comes, send no
-    more than `target`, and not faster than `pacing_rate`. `ValueError` for a rate or time out of range. One thread at a
-    time.
+    Rates are bit/s, times seconds. Tell it of every packet that leaves, give it every RTCP packet that
+    comes, send no more than `target`, and not faster than `pacing_rate`. `ValueError` for a rate or time out
+    of range. One thread at a time.
     """
 
     cdef rt_bandwidth *bandwidth
@@ -232,9 +236,9 @@ cdef class Bandwidth:
         rt_bandwidth_sent(self.bandwidth, sequence, to_size(size), probe, to_time(now, "now"))
 
     def receive(self, packet, now, *, round_trip=0.0):
-        """An RTCP datagram, compound or single. Transport-wide feedback, REMB and report blocks are taken, with
-        `round_trip` for the blocks if it is known; the rest is passed over. Returns how many of these there were.
-        `ValueError`: a malformed one, at which the reading ends."""
+        """An RTCP datagram, compound or single. Transport-wide feedback, REMB and report blocks are taken,
+        with `round_trip` for the blocks if it is known; the rest is passed over. Returns how many of these
+        there were. `ValueError`: a malformed one, at which the reading ends."""
         cdef const uint8_t[::1] view = memoryview(packet).cast("B")
         cdef rt_time at = to_time(now, "now"), trip = to_time(round_trip, "round_trip")
         if view.shape[0] == 0:
@@ -290,8 +294,8 @@ cdef class Bandwidth:
         )
 
     def probe(self, now):
-        """(bytes, rate): so much padding should be sent now, in packets told as `probe`, to learn whether the path
-        takes that rate. None: no need. Ask after `receive()`."""
+        """(bytes, rate): so much padding should be sent now, in packets told as `probe`, to learn whether
+        the path takes that rate. None: no need. Ask after `receive()`."""
         cdef uint64_t rate = 0
         cdef size_t size = rt_bandwidth_probe(self.bandwidth, &rate, to_time(now, "now"))
         return (size, rate) if size else None
@@ -316,8 +320,8 @@ cdef class Bandwidth:
         rt_bandwidth_expire(self.bandwidth, to_time(now, "now"))
 
     def stats(self):
-        """target, delay_based, loss_based, remb, acknowledged (bit/s, None: not known); feedback, feedback_malformed,
-        packets_lost, probes (counts); round_trip (seconds); state as in `Estimate`."""
+        """target, delay_based, loss_based, remb, acknowledged (bit/s, None: not known); feedback,
+        feedback_malformed, packets_lost, probes (counts); round_trip (seconds); state as in `Estimate`."""
         cdef rt_bandwidth_stats stats
         rt_bandwidth_get_stats(self.bandwidth, &stats)
         return {

@@ -1,5 +1,6 @@
 """Congestion control as a building block. What it does on a path is in tests/sim/test_bandwidth.c."""
 
+import contextlib
 import struct
 from typing import Any
 
@@ -41,11 +42,12 @@ def test_transport_feedback_raises_the_target() -> None:
     now, sequence = 0.0, 65000
     for _ in range(40):
         first = sequence & 0xFFFF
+        reference, rest = divmod(round(now / 0.00025), 256)
         for _ in range(20):
             bandwidth.sent(sequence, bandwidth.target // 8 // 200, now)
             sequence += 1
             now += 0.005
-        assert bandwidth.receive(transport_feedback(first, [20] * 20, int(now / 0.064)), now) == 1
+        assert bandwidth.receive(transport_feedback(first, [rest] + [20] * 19, reference), now) == 1
     stats = bandwidth.stats()
     assert stats["feedback"] == 40
     assert stats["packets_lost"] == 0
@@ -85,10 +87,10 @@ def test_remb_and_reports() -> None:
 
 
 @pytest.mark.parametrize(
-    "packet", [b"", b"\x80", b"\x80\xcd\x00\x01" + bytes(4), transport_feedback(0, [1, 2, 3])[:-4]]
+    "packet", [b"", b"\x80", b"\x8f\xcd\x00\x01" + bytes(4), transport_feedback(0, [1, 2, 3])[:-4]]
 )
 def test_malformed_rtcp(packet: bytes) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"RTCP|datagram"):
         Bandwidth(0.0).receive(packet, 1.0)
 
 
@@ -98,18 +100,16 @@ def test_any_feedback(body: bytes) -> None:
     for i in range(100):
         bandwidth.sent(i, 1000, i / 100)
     body = struct.pack("!II", 1, 2) + body
-    try:
+    with contextlib.suppress(ValueError):
         bandwidth.receive(rtcp(205, 15, body + bytes(-len(body) % 4)), 1.0)
-    except ValueError:
-        pass
     assert 30_000 <= bandwidth.target <= 10_000_000
 
 
 @pytest.mark.parametrize("bad", [{"min_bitrate": 0}, {"start_bitrate": -1}, {"max_bitrate": 10**12}])
 def test_rates_out_of_range(bad: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="bit/s"):
         Bandwidth(0.0, **bad)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="bit/s"):
         Estimate(**bad)
 
 
@@ -132,7 +132,9 @@ def test_estimate_one_by_one_and_in_batches() -> None:
     many.add_many(sent, arrived, sizes)
     assert one.bitrate == many.bitrate
     assert one.state == many.state
-    assert one.received(float(arrived[-1])) == many.received(float(arrived[-1])) == pytest.approx(1e6, rel=0.03)
+    assert (
+        one.received(float(arrived[-1])) == many.received(float(arrived[-1])) == pytest.approx(1e6, rel=0.03)
+    )
 
 
 def test_estimate_sees_what_aiortc_sees() -> None:
@@ -156,13 +158,13 @@ def test_estimate_arguments() -> None:
     assert estimate.bitrate is None
     assert estimate.received(1.0) is None
     assert estimate.state == "normal"
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="24 bits"):
         estimate.add_abs_send_time(1 << 24, 0.0, 100)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="bytes"):
         estimate.add(0.0, 0.0, 70_000)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="seconds"):
         estimate.add(float("nan"), 0.0, 100)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="same length"):
         estimate.add_many(np.zeros(2), np.zeros(3), np.zeros(2, np.uint32))
     with pytest.raises(ValueError, match="packet 1"):
         estimate.add_many(np.array([0.0, np.nan]), np.zeros(2), np.zeros(2, np.uint32))

@@ -11,7 +11,7 @@ static rt_time drain(rt_pacer *pacer, size_t queued, rt_time now, int *bursts)
     *bursts = 0;
     while (queued) {
         rt_time due = rt_pacer_deadline(pacer, now);
-        CHECK(due >= now);
+        CHECK(due >= now && (due == now || due % RT_MS(1) == 0));
         now = due;
         size_t budget = rt_pacer_budget(pacer, queued, PACKET, now);
         CHECK(budget > 0); /* the deadline is exact: no wake-up in vain */
@@ -37,7 +37,7 @@ static void keeps_its_rate(void)
         double took = (double)drain(&pacer, bytes, RT_SECONDS(1), &bursts) * 1e-9;
         /* The bucket begins empty: three packets, or 5 ms, are ahead of the rate. */
         double ahead = (double)(3 * PACKET * 8) / (double)rates[i];
-        CHECK(took <= 1.0 && took >= 1.0 - (ahead > 0.005 ? ahead : 0.006) - 0.01);
+        CHECK(took <= 1.002 && took >= 1.0 - (ahead > 0.005 ? ahead : 0.006) - 0.01);
     }
 }
 
@@ -47,7 +47,7 @@ static void sends_in_bursts_of_5_ms(void)
     rt_pacer_init(&pacer, 100000000, 0);
     int bursts;
     drain(&pacer, 100000000 / 8 / 10, RT_SECONDS(1), &bursts); /* 100 ms */
-    CHECK(bursts >= 19 && bursts <= 22);
+    CHECK(bursts >= 19 && bursts <= 26);
 }
 
 static void spreads_packets_at_low_rates(void)
@@ -68,7 +68,7 @@ static void audio_counts_but_never_waits(void)
     CHECK_EQ(rt_pacer_budget(&pacer, 5000, PACKET, RT_SECONDS(1)), 0);
     rt_time due = rt_pacer_deadline(&pacer, RT_SECONDS(1));
     /* 80,000 bits less what the bucket takes besides the next packet */
-    CHECK(due >= RT_SECONDS(1) + RT_MS(75) && due <= RT_SECONDS(1) + RT_MS(77));
+    CHECK(due >= RT_SECONDS(1) + RT_MS(75) && due <= RT_SECONDS(1) + RT_MS(78));
     CHECK(rt_pacer_budget(&pacer, 5000, PACKET, due) >= PACKET);
 }
 
