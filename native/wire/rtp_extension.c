@@ -47,7 +47,7 @@ static bool read_text(rt_span value, rt_rtp_text *out)
 {
     if (value.size == 0 || value.size > RT_RTP_TEXT_MAX)
         return false;
-    out->size = (uint8_t)value.size;
+    *out = (rt_rtp_text){.size = (uint8_t)value.size}; /* zeros behind the text, also if it comes twice */
     memcpy(out->data, value.data, value.size);
     return true;
 }
@@ -98,7 +98,11 @@ static bool read_value(rt_rtp_extension extension, rt_span value, rt_rtp_values 
             out->present |= RT_RTP_CAPTURE_OFFSET;
         }
         return true;
-    case RT_RTP_DEPENDENCY_DESCRIPTOR: out->dependency_descriptor = value; return value.size > 0;
+    case RT_RTP_DEPENDENCY_DESCRIPTOR:
+        if (value.size == 0)
+            return false;
+        out->dependency_descriptor = value;
+        return true;
     case RT_RTP_EXTENSIONS: break;
     }
     return false;

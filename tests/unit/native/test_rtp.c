@@ -283,6 +283,27 @@ static void test_hostile_blocks(void)
     CHECK_EQ(values.present, 0);
 }
 
+/* Of an extension that comes twice the last good one counts, and nothing of the first shows behind it. */
+static void test_extensions_twice(void)
+{
+    rt_rtp_extension_map map = {0};
+    rt_rtp_values values;
+    rt_rtp_extension_map_set(&map, RT_RTP_MID, 1);
+    rt_rtp_extension_map_set(&map, RT_RTP_DEPENDENCY_DESCRIPTOR, 2);
+    const uint8_t block[] = {1, 3, 'a', 'b', 'c', 1, 1, 'x', 2, 2, 7, 8, 2, 0, 1, 0};
+    uint8_t packet[12 + 4 + sizeof block] = {0x90, 96, [12] = 0x10, 0, 0, sizeof block / 4};
+    memcpy(packet + 16, block, sizeof block);
+    rt_rtp rtp;
+    rt_rtp_row row;
+    const rt_span datagram = rt_span_of(packet, sizeof packet);
+    CHECK_EQ(rt_rtp_parse(datagram, &rtp), RT_OK);
+    CHECK_EQ(rt_rtp_read_values(&rtp, &map, &values), RT_OK);
+    CHECK(values.mid.size == 1 && values.mid.data[0] == 'x');
+    CHECK(rt_span_equal(values.dependency_descriptor, rt_span_of("\x07\x08", 2)));
+    CHECK_EQ(rt_rtp_read_rows(&datagram, 1, &map, NULL, &row), 1);
+    CHECK(strcmp(row.mid, "x") == 0 && row.mid[1] == 0 && row.mid[2] == 0);
+}
+
 static void test_find_extension(void)
 {
     rt_rtp_extension_map map = {0};
@@ -404,6 +425,7 @@ int main(int argc, char **argv)
     RUN(test_uris);
     RUN(test_rows);
     RUN(test_hostile_blocks);
+    RUN(test_extensions_twice);
     RUN(test_find_extension);
     RUN(test_values_without_ids_make_no_block);
     RUN(test_rtx);
