@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -18,6 +19,9 @@ ONLY_TYPES = {("worker", "Handler")}
 """What a stub describes and no module defines: protocols that the caller implements."""
 ONLY_BASES = {("worker_loop", "Tenant")}
 """What is there for other Cython modules to derive from."""
+
+HIDDEN = {"__buffer__"} if sys.version_info < (3, 12) else set()
+"""What is there and Python does not show yet (PEP 688)."""
 
 Function = ast.FunctionDef
 
@@ -53,7 +57,8 @@ def members(module: str) -> list[Member]:
         if isinstance(node, ast.ClassDef):
             kind = getattr(loaded, node.name, None)
             inner = {part.name: part for part in reversed(node.body) if isinstance(part, Function)}  # getters
-            found += [Member(module, f"{node.name}.{part.name}", part, kind) for part in inner.values()]
+            shown = [part for part in inner.values() if part.name not in HIDDEN]
+            found += [Member(module, f"{node.name}.{part.name}", part, kind) for part in shown]
     return found
 
 

@@ -32,6 +32,7 @@ static inline rt_payloads *packetize(rt_packetizer *packetizer, rt_codec codec, 
     const rt_frame frame = {.codec = codec};
     rt_payloads *payloads;
     CHECK_EQ(rt_packetizer_frame(packetizer, &frame, data, max_payload, &payloads), RT_OK);
+    CHECK(payloads->data == (const uint8_t *)&payloads->items[payloads->count]); /* one block for all */
     for (uint32_t i = 0; i < payloads->count; i++) {
         CHECK(payloads->items[i].size > 0 && payloads->items[i].size <= max_payload);
         CHECK_EQ((payloads->items[i].flags & RT_PAYLOAD_START) != 0, i == 0);
