@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Self
 from rtcore.emitter import Emitter
 from rtcore.errors import ChannelClosedError, InvalidStateError
 
-from .waiters import Waiters
-
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -142,7 +140,7 @@ class DataChannel(Emitter):
         self._messages: deque[bytes | str] = deque()
         self._charges: deque[int] = deque()  # of those whose length does not tell: str, and empty ones
         self._reader: asyncio.Future[None] | None = None
-        self._waiters = Waiters()  # for a change of state
+        self._waiters: list[asyncio.Future[None]] = []  # for a change of state
         self._post = self._refuse  # the peer's send() while open
         self._queued = transport.queued  # those who wait for room, of all channels
         self._sends = 0
@@ -316,14 +314,14 @@ class DataChannel(Emitter):
     async def opened(self) -> None:
         """Waits until the channel is open. `ChannelClosedError` if it closes before."""
         while self._state == "connecting":
-            await self._waiters.change()
+            await self._state_change()
         if self._state != "open":
             raise self._closed_error()
 
     async def closed(self) -> None:
         """Waits until the channel is closed, by whichever side."""
         while self._state != "closed":
-            await self._waiters.change()
+            await self._state_change()
 
     async def close(self) -> None:
         """Closes the channel: what was sent still arrives, then the other end's channel closes. Waits for
@@ -343,6 +341,15 @@ class DataChannel(Emitter):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _state_change(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
 
     def _begin_close(self) -> None:
         if self._state in ("connecting", "open"):
@@ -399,7 +406,10 @@ class DataChannel(Emitter):
             self._transport.channels_closed += 1
             self._post = self._refuse
         self._state = state
-        self._waiters.wake()
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
         if state == "closed" and self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 

@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from rtcore.native.ice import Candidate
 
-from .rtp_stats import SRTP_CIPHERS, add_media
-
 if TYPE_CHECKING:
     from .channel import DataChannel
-    from .rtp_transceiver import RtpTransceiver
 
-__all__ = ["Builder", "Report", "about", "report"]
+__all__ = ["Report", "report"]
 
 Report = dict[str, dict[str, Any]]
 
@@ -42,21 +39,16 @@ def report(
     urls: Sequence[str],
     local_certificate: bytes,
     ignored_candidates: int,
-    media: Mapping[str, Any] | None = None,
-    transceivers: Sequence["RtpTransceiver"] = (),
 ) -> Report:
-    """All objects of one connection. `native` is what `Peer.stats()` gives, `media` what `Media.stats()`
-    does; empty before there is a peer, or media."""
+    """All objects of one connection. `native` is what `Peer.stats()` gives, empty before there is a peer."""
     out: Report = {}
     # One clock for all: the worker's times are monotonic, and are told as wall time of now.
     now = time.time()
-    builder = Builder(out, now * 1000, now - time.monotonic())
+    builder = _Builder(out, now * 1000, now - time.monotonic())
     builder.add(CONNECTION_ID, "peer-connection", dataChannelsOpened=opened, dataChannelsClosed=closed)
     for channel in channels:
         builder.channel(channel, native.get("channels", {}).get(channel._handle))
     local_id = builder.certificate(local_certificate)
-    media = media or {}
-    add_media(builder, media, transceivers)
     if not native:
         return out
     dtls = native["dtls"]
@@ -67,7 +59,7 @@ def report(
     ]
     remotes = [builder.candidate(item["candidate"], "remote", None) for item in native["remote_candidates"]]
     for pair in native["pairs"]:
-        builder.pair(pair, locals_[pair["local"]], remotes[pair["remote"]], media.get("transport"))
+        builder.pair(pair, locals_[pair["local"]], remotes[pair["remote"]])
     ice, transport, selected = native["ice"], native["transport"], native["ice"]["selected_pair"]
     builder.add(
         TRANSPORT_ID,
@@ -87,13 +79,11 @@ def report(
         remoteCertificateId=remote_id,
         tlsVersion="FEFD" if dtls_state == "connected" else None,
         dtlsCipher=(dtls and dtls["cipher"]) or None,
-        srtpCipher=SRTP_CIPHERS.get(dtls["srtp_profile"]) if dtls else None,
         rtcore={
             "ignoredRemoteCandidates": ignored_candidates,
             "transport": transport,
             "ice": ice,
             "dtls": {k: v for k, v in dtls.items() if not isinstance(v, bytes)} if dtls else None,
-            "media": media.get("transport"),
         },
     )
     if native["sctp"]:
@@ -101,11 +91,7 @@ def report(
     return out
 
 
-class Builder:
-    """Adds objects to a report, all of one moment."""
-
-    transport_id = TRANSPORT_ID
-
+class _Builder:
     def __init__(self, out: Report, timestamp: float, offset: float) -> None:
         self._out = out
         self._timestamp = timestamp
@@ -178,10 +164,7 @@ class Builder:
             url=url,
         )
 
-    def pair(
-        self, pair: Mapping[str, Any], local_id: str, remote_id: str, media: Mapping[str, Any] | None
-    ) -> None:
-        used = media if pair["selected"] else None
+    def pair(self, pair: Mapping[str, Any], local_id: str, remote_id: str) -> None:
         self.add(
             _pair_id(pair["id"]),
             "candidate-pair",
@@ -204,8 +187,6 @@ class Builder:
             responsesSent=pair["responses_sent"],
             consentRequestsSent=pair["consent_requests_sent"],
             priority=pair["priority"],
-            availableOutgoingBitrate=(used and used["bandwidth"]["target"]) or None,
-            availableIncomingBitrate=(used and used["available_incoming"]) or None,
         )
 
 
@@ -218,17 +199,3 @@ def _url(urls: Sequence[str], item: Mapping[str, Any]) -> str | None:
     if item["candidate"].type not in ("srflx", "relay") or item["server"] >= len(urls):
         return None
     return urls[int(item["server"])]
-
-
-def about(report: Report, ids: Sequence[str]) -> Report:
-    """Those objects and all that they name, directly or by way of others (W3C: stats selection)."""
-    chosen: Report = {}
-    waiting = [id for id in ids if id in report]
-    while waiting:
-        id = waiting.pop()
-        if id in chosen:
-            continue
-        chosen[id] = report[id]
-        names = (value for member, value in report[id].items() if member.endswith("Id"))
-        waiting += [name for name in names if name in report]
-    return {id: report[id] for id in report if id in chosen}

@@ -10,6 +10,7 @@ half.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -142,6 +143,8 @@ def _opened(
     context.max_b_frames = 0
     context.thread_count = threads
     context.options = dict(options)
+    if name == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # else it writes its settings to stderr
     context.open()
     return context
 
@@ -233,5 +236,7 @@ class Encoder(VideoEncoder):
         return [Coded(packet, packet.is_keyframe) for packet in self._context.encode(frame)]
 
     def close(self) -> None:
-        self._context = None
+        context, self._context = self._context, None
         self._size = None
+        if context is not None and self.library == "libsvtav1":
+            context.encode(None)  # it complains of an end that it was not told
