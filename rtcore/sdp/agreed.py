@@ -24,6 +24,8 @@ class AgreedFormat:
     payload_type: int
     codec: RtpCodec
     rtx_payload_type: int | None = None
+    ptime: int = 0
+    """Milliseconds of audio per packet that the receiver asks for; 0: it does not."""
 
     @property
     def feedback(self) -> frozenset[str]:
@@ -36,12 +38,6 @@ class AgreedFormat:
         if self.codec.name.lower() != "h264":
             return 1
         return 1 if self.codec.parameter_map.get("packetization-mode") == "1" else 0
-
-    @property
-    def ptime(self) -> int:
-        """Milliseconds of audio per packet that the other end asks for; 0: it does not."""
-        text = self.codec.parameter_map.get("ptime", "")
-        return int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
 
 
 @dataclass(slots=True, frozen=True)

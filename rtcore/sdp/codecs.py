@@ -85,6 +85,10 @@ DEFAULTS = {
 }
 
 
+_NAMES = {codec.name.lower(): codec.name for codecs in DEFAULTS.values() for codec in codecs}
+"""Names are compared in any case (RFC 4855 section 3), and used in ours."""
+
+
 def default_codecs(kind: str) -> tuple[RtpCodec, ...]:
     """All that this end knows of a kind, in order of preference. Video codecs are offered with RTX (RFC 4588)
     where a payload type is free for it; it is not listed. `ValueError` for a kind but "audio" and "video"."""
@@ -114,6 +118,7 @@ def codec_of(kind: str, codec: Codec, feedback_for_all: Iterable[str] = ()) -> R
         if codec.payload_type not in STATIC:
             return None
         name, clock_rate, channels = STATIC[codec.payload_type]
+    name = _NAMES.get(name.lower(), name)
     feedback = dict.fromkeys((*codec.feedback, *feedback_for_all))
     return RtpCodec(kind, name, clock_rate, channels, codec.parameters, tuple(feedback))
 

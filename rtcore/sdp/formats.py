@@ -9,8 +9,9 @@ from .model import Codec, Media
 
 __all__ = ["Numbering", "agreed_formats", "answered_formats", "formats_of", "put_formats"]
 
-DYNAMIC = (*range(96, 128), *range(35, 64))
-"""RFC 5761 section 4 leaves 64 to 95 to RTCP, where both share a port."""
+RTCP_RANGE = range(64, 96)
+"""With rtcp-mux, these would be taken for RTCP (RFC 5761 section 4)."""
+DYNAMIC = (*range(96, 128), *range(35, RTCP_RANGE.start))
 _USUAL = {
     **{(name.lower(), rate, channels): number for number, (name, rate, channels) in STATIC.items()},
     ("opus", 48000, 2): 111,
@@ -23,19 +24,23 @@ _USUAL = {
 def formats_of(media: Media) -> list[AgreedFormat]:
     """The codecs of a section in its order, each with its RTX, which is not listed by itself (RFC 4588)."""
     rtx: dict[str, int] = {}
-    found = []
+    found: dict[int, RtpCodec] = {}
     for number, written in media.codecs.items():
         codec = codec_of(media.kind, written, media.feedback_for_all)
-        if codec is None:
+        if codec is None or number in RTCP_RANGE:
             continue
         if codec.name.lower() == "rtx":
             rtx.setdefault(codec.parameter_map.get("apt", ""), number)
         else:
-            found.append(AgreedFormat(number, codec))
-    return [
-        replace(format, rtx_payload_type=rtx.get(str(format.payload_type))) if rtx else format
-        for format in found
-    ]
+            found[number] = codec
+    ptime = _ptime(media)
+    return [AgreedFormat(number, codec, rtx.get(str(number)), ptime) for number, codec in found.items()]
+
+
+def _ptime(media: Media) -> int:
+    """a=ptime (RFC 8866 section 6.4) in whole milliseconds; 0: it is not there, or makes no sense."""
+    text = next((value for name, value in media.attributes if name == "ptime"), None) or ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
 
 
 def put_formats(media: Media, formats: Iterable[AgreedFormat]) -> None:
@@ -159,5 +164,6 @@ def _meeting(formats: list[AgreedFormat], others: list[AgreedFormat]) -> list[Ag
         if other is not None:
             feedback = tuple(kind for kind in format.codec.feedback if kind in other.codec.feedback)
             rtx = format.rtx_payload_type if other.rtx_payload_type is not None else None
-            found.append(AgreedFormat(format.payload_type, replace(format.codec, feedback=feedback), rtx))
+            codec = replace(format.codec, feedback=feedback)
+            found.append(AgreedFormat(format.payload_type, codec, rtx, format.ptime))
     return found

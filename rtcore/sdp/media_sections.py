@@ -198,9 +198,10 @@ def remote_sources(media: Media) -> tuple[tuple[int, int | None], ...]:
 
 
 def agreed_section(
-    index: int, one: Transceiver, local: Media, remote: Media, *, offered: bool
+    index: int, one: Transceiver, local: Media, remote: Media, ssrcs: set[int], *, offered: bool
 ) -> AgreedSection:
-    """What `local` and `remote` say together; `offered`: the offer is `local`."""
+    """What `local` and `remote` say together; `offered`: the offer is `local`. SSRCs that are in `ssrcs`,
+    ours and those of other sections, are not taken for this one's; its own are added."""
     formats, send_formats = agreed_formats(local, remote, remote if offered else local)
     encodings = _agreed_encodings(one, local, remote)
     ours, theirs = local.direction or "sendrecv", wanted_direction(remote)
@@ -216,12 +217,24 @@ def agreed_section(
         formats=formats,
         send_formats=send_formats,
         extensions=agreed_extensions(local, remote),
-        sources=remote_sources(remote) if receives(direction) else (),
+        sources=_new_sources(remote, ssrcs) if receives(direction) else (),
         rids=_agreed_rids(local, remote) if receives(direction) else (),
         encodings=encodings or tuple(one.encodings[:1]),
         send_rids=bool(encodings),
         reduced_size=local.rtcp_rsize and remote.rtcp_rsize,
     )
+
+
+def _new_sources(remote: Media, ssrcs: set[int]) -> tuple[tuple[int, int | None], ...]:
+    found = []
+    for ssrc, rtx in remote_sources(remote):
+        if ssrc not in ssrcs:
+            rtx = rtx if rtx not in ssrcs else None
+            found.append((ssrc, rtx))
+            ssrcs.add(ssrc)
+            if rtx is not None:
+                ssrcs.add(rtx)
+    return tuple(found)
 
 
 def _agreed_rids(local: Media, remote: Media) -> tuple[str, ...]:

@@ -257,8 +257,6 @@ class Description:
         first section that has any (RFC 9143 section 7.1.3)."""
         if media.ice_ufrag:
             return media
-        for mid in self.bundle_of(media):
-            tagged = self.section(mid)
-            if tagged is not None and tagged.ice_ufrag:
-                return tagged
-        return media
+        bundle = self.bundle_of(media)
+        tagged = {other.mid: other for other in self.media if other.ice_ufrag} if bundle else {}
+        return next((tagged[mid] for mid in bundle if mid in tagged), media)

@@ -31,6 +31,8 @@ MAX_SIZE = 1024 * 1024
 MAX_SECTIONS = 512
 MAX_CANDIDATES = 256
 """Candidates of one section; there is no use for so many, and no limit in the grammar."""
+MAX_VALUES = 64
+"""Fingerprints and ICE options of one section."""
 
 HASH_SIZES = {"md5": 16, "sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}
 
@@ -249,6 +251,8 @@ def _ice_pwd(media: Media, value: str) -> None:
 
 def _ice_options(media: Media, value: str) -> None:
     media.ice_options += tuple(value.replace(",", " ").split())  # a comma is not the grammar's, but is sent
+    if len(media.ice_options) > MAX_VALUES:
+        raise ValueError(f"a section has more than {MAX_VALUES} ice-options")
 
 
 def _candidate(media: Media, value: str) -> None:
@@ -266,6 +270,8 @@ def _fingerprint(media: Media, value: str) -> None:
     if HASH_SIZES.get(algorithm, len(digest)) != len(digest):
         raise ValueError(f"a {algorithm} fingerprint has {HASH_SIZES[algorithm]} bytes, not {len(digest)}")
     media.fingerprints += (Fingerprint(algorithm, digest),)
+    if len(media.fingerprints) > MAX_VALUES:
+        raise ValueError(f"a section has more than {MAX_VALUES} fingerprints")
 
 
 def _setup(media: Media, value: str) -> None:

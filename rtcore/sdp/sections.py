@@ -238,12 +238,12 @@ def agree(
     data = next((remote.media[index] for index in accepted if local.media[index].is_data), None)
     size = data.max_message_size if data is not None else None
     sections = []
+    known = {ssrc for one in transceivers if one is not None for ssrc in one.ssrcs}
     for index in accepted:
         one = transceivers[index]
         if one is not None:
-            sections.append(
-                agreed_section(index, one, local.media[index], remote.media[index], offered=offered)
-            )
+            ours, theirs = local.media[index], remote.media[index]
+            sections.append(agreed_section(index, one, ours, theirs, known, offered=offered))
     return Agreement(
         mid=local.media[accepted[0]].mid,
         local_ufrag=local.media[accepted[0]].ice_ufrag,

@@ -93,6 +93,11 @@ class Transceiver:
     """As the other end calls it; empty if it does not."""
 
     @property
+    def ssrcs(self) -> tuple[int, ...]:
+        """Ours, with those of retransmissions."""
+        return tuple(ssrc for one in self.encodings for ssrc in (one.ssrc, one.rtx_ssrc) if ssrc)
+
+    @property
     def receiving(self) -> bool:
         """The other end sends, or is about to: "track" was told, and not yet taken back."""
         return not self.stopped and receives(self.remote_direction)
