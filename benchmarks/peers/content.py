@@ -1,7 +1,7 @@
-"""Pictures that carry a number and sounds of one frequency: what the peers send, and recognise after decoding.
+"""Pictures that carry a number and sounds of one frequency: what the peers send, and recognise when decoded.
 
-The number stands in the picture's top eighth, as in `media.js` and in `rtcore.media.synthetic`, from which it is
-independent: 32 bars, black for 0 and white for 1, for 24 bits of the number and 8 to check them.
+The number stands in the picture's top eighth, as in `media.js` and in `rtcore.media.synthetic`, from which
+it is independent: 32 bars, black for 0 and white for 1, for 24 bits of the number and 8 to check them.
 """
 
 import numpy as np
