@@ -147,12 +147,6 @@ size_t rt_worker_events(rt_worker *worker, rt_worker_event *out, size_t max)
     return rt_outbox_take(&worker->outbox, out, max);
 }
 
-void rt_worker_event_drop(rt_worker_event *event)
-{
-    if (event->event.type == RT_PEER_EVENT_CHANNEL && event->event.channel.type == RT_CHANNEL_EVENT_MESSAGE)
-        rt_message_free(event->event.channel.message);
-}
-
 void rt_worker_recall(rt_worker *worker)
 {
     if (worker->started) {

@@ -67,6 +67,12 @@ uint32_t rt_worker_peer_sockets(const rt_worker_peer *peer);
 rt_status rt_worker_peer_restarted(rt_worker_peer *peer);
 /* Tells the agent of the peer's sockets once more: a restarted one gathers again. */
 rt_status rt_worker_peer_gather(rt_worker_peer *peer);
+/* Its media begins (rt_peer_start_media): `random` and `ntp_offset` of `config` are filled in. Frames that wait for
+ * their taker are bounded by `max_frames` of it per section. */
+rt_status rt_worker_start_media(rt_worker_peer *peer, rt_media_config *config);
+/* As rt_media_set_section; only frames of sections that were set here come as events. RT_UNEXPECTED: there is no
+ * media. */
+rt_status rt_worker_set_section(rt_worker_peer *peer, uint8_t section, const rt_media_section *config);
 /* Closes the peer, sends its good-bye, frees it and its sockets; events of it still in the outbox are
  * dropped by the taker, who knows the tag. Lock held. */
 void rt_worker_remove_peer(rt_worker_peer *peer);
@@ -82,8 +88,9 @@ typedef struct rt_worker_event {
     rt_peer_event event;
 } rt_worker_event;
 
-/* One event of the outbox, any thread. The outbox is bounded by what fills it: messages by each
- * association's receive window, all others by state changes of the machines. */
+/* One event of the outbox, any thread. The outbox is bounded by what fills it: messages by each association's
+ * receive window, frames and requests by the media's mailbox (the oldest frames go), all others by state
+ * changes of the machines. */
 bool rt_worker_event_next(rt_worker *worker, rt_worker_event *out);
 /* Up to `max` of them at once; returns how many. */
 size_t rt_worker_events(rt_worker *worker, rt_worker_event *out, size_t max);

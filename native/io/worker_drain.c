@@ -169,11 +169,11 @@ void rt_worker_note_handshake(rt_worker_peer *peer, bool over)
 bool rt_worker_drain(rt_worker_peer *peer, rt_time now)
 {
     rt_worker *worker = peer->worker;
-    size_t events = rt_outbox_collect(&worker->outbox, peer->machine, peer->tag, now), more;
+    size_t events = rt_outbox_collect(&worker->outbox, peer->machine, peer->mailbox, peer->tag, now), more;
     do { /* what is sent can make events (a buffer falls low), and what is taken can make packets */
         if (!transmit(peer, now))
             break;
-        more = rt_outbox_collect(&worker->outbox, peer->machine, peer->tag, now);
+        more = rt_outbox_collect(&worker->outbox, peer->machine, peer->mailbox, peer->tag, now);
         events += more;
     } while (more);
     rt_worker_note_handshake(peer, false);

@@ -35,6 +35,7 @@ typedef struct rt_peer_socket {
 struct rt_worker_peer {
     rt_worker *worker;
     rt_peer *machine;
+    rt_mailbox *mailbox; /* once there is media */
     uint64_t tag;
     rt_worker_peer *next, **link; /* all peers */
     rt_worker_peer *next_active;  /* those to be drained, a queue */

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "io/worker_internal.h"
 
@@ -211,6 +212,41 @@ rt_status rt_worker_peer_gather(rt_worker_peer *peer)
     return status;
 }
 
+/* Nanoseconds from the core's clock to the NTP era's, as the wall clock has it now. */
+static uint64_t ntp_offset(void)
+{
+    const uint64_t unix_epoch = 2208988800; /* RFC 5905 figure 4, seconds */
+    struct timespec wall;
+    int failed = clock_gettime(CLOCK_REALTIME, &wall);
+    assert(failed == 0);
+    (void)failed;
+    return ((uint64_t)wall.tv_sec + unix_epoch) * 1000000000 + (uint64_t)wall.tv_nsec - (uint64_t)rt_clock();
+}
+
+rt_status rt_worker_start_media(rt_worker_peer *peer, rt_media_config *config)
+{
+    rt_mailbox *mailbox = rt_mailbox_new(config->max_frames);
+    if (!mailbox)
+        return RT_NO_MEMORY;
+    config->ntp_offset = ntp_offset();
+    rt_status status = rt_peer_start_media(peer->machine, config, rt_clock());
+    if (status == RT_OK)
+        peer->mailbox = mailbox;
+    else
+        rt_mailbox_close(mailbox);
+    return status;
+}
+
+rt_status rt_worker_set_section(rt_worker_peer *peer, uint8_t section, const rt_media_section *config)
+{
+    if (!peer->mailbox)
+        return RT_UNEXPECTED;
+    rt_status status = rt_outbox_open_section(&peer->worker->outbox, peer->mailbox, section);
+    if (status == RT_OK)
+        status = rt_media_set_section(rt_peer_media(peer->machine), section, config, rt_clock());
+    return status;
+}
+
 void rt_worker_remove_peer(rt_worker_peer *peer)
 {
     rt_worker *worker = peer->worker;
@@ -223,6 +259,7 @@ void rt_worker_remove_peer(rt_worker_peer *peer)
     rt_heap_remove(&worker->timers, &peer->timer);
     rt_routes_remove(&worker->routes, &peer->route);
     rt_peer_free(peer->machine);
+    rt_outbox_close_mailbox(&worker->outbox, peer->mailbox);
     for (uint32_t i = 0; i < peer->socket_count; i++) {
         uint32_t socket = peer->sockets[i].socket;
         worker->sockets[socket].users--;

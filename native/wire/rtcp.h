@@ -171,10 +171,9 @@ size_t rt_rtcp_write_twcc(rt_writer *out, uint32_t sender, uint32_t media, int32
 typedef struct rt_ccfb_packet {
     uint32_t ssrc;
     uint16_t sequence;
-    bool received;
-    uint8_t ecn; /* if received */
-    uint16_t
-        offset; /* if received: arrival before the report, 1/1024 s; 0x1FFE: that or more, 0x1FFF: after the report */
+    bool received; /* else the next two are 0 */
+    uint8_t ecn;
+    uint16_t offset; /* arrival before the report, 1/1024 s; 0x1FFE: that or more, 0x1FFF: after the report */
 } rt_ccfb_packet;
 /* Walks all metric blocks; begin with `*at` = 0 (opaque). `timestamp`: of the report, NTP middle. */
 bool rt_rtcp_ccfb_next(const rt_rtcp_feedback *feedback, uint64_t *at, rt_ccfb_packet *out, rt_status *status);

@@ -102,10 +102,9 @@ static inline bool rt_is_rtcp(rt_span packet)
 /* RT_MALFORMED unless all of it fits the packet. Padding of 0 bytes or beyond the payload is malformed. */
 rt_status rt_rtp_parse(rt_span packet, rt_rtp *out);
 
-/* The known extensions of a parsed packet, both header forms. Of one that comes twice the last counts. Unknown ids are
- * skipped; an element whose length
- * does not fit its kind is left out; one that leaves the block ends the reading: RT_MALFORMED, with what came
- * before it in `out`. */
+/* The known extensions of a parsed packet, both header forms. Unknown ids are skipped; an element whose length does not
+ * fit its kind is left out; of one that comes twice the last counts. One that leaves the block ends the reading:
+ * RT_MALFORMED, with what came before it in `out`. */
 rt_status rt_rtp_read_values(const rt_rtp *packet, const rt_rtp_extension_map *map, rt_rtp_values *out);
 
 /* The elements of the block as they are, one by one; begin with `*at` = 0. RT_NOT_FOUND at the end, or where the

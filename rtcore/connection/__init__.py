@@ -19,8 +19,14 @@ from .events import (
     IceConnectionStateEvent,
     NegotiationNeededEvent,
     SignalingStateEvent,
+    TrackEvent,
 )
+from .media_stream import MediaStream
 from .peer_connection import PeerConnection
+from .rtp_parameters import RtpEncoding, RtpReceiveParameters, RtpSendParameters
+from .rtp_receiver import RtpReceiver, SynchronizationSource
+from .rtp_sender import RtpSender
+from .rtp_transceiver import RtpTransceiver
 
 __all__ = [
     "Candidate",
@@ -37,9 +43,18 @@ __all__ = [
     "GatheringStateEvent",
     "IceConnectionStateEvent",
     "IceServer",
+    "MediaStream",
     "NegotiationNeededEvent",
     "PeerConnection",
+    "RtpEncoding",
+    "RtpReceiveParameters",
+    "RtpReceiver",
+    "RtpSendParameters",
+    "RtpSender",
+    "RtpTransceiver",
     "SessionDescription",
     "SignalingStateEvent",
+    "SynchronizationSource",
+    "TrackEvent",
     "Worker",
 ]

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Self
 from rtcore.emitter import Emitter
 from rtcore.errors import ChannelClosedError, InvalidStateError
 
+from .waiters import Waiters
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -140,7 +142,7 @@ class DataChannel(Emitter):
         self._messages: deque[bytes | str] = deque()
         self._charges: deque[int] = deque()  # of those whose length does not tell: str, and empty ones
         self._reader: asyncio.Future[None] | None = None
-        self._waiters: list[asyncio.Future[None]] = []  # for a change of state
+        self._waiters = Waiters()  # for a change of state
         self._post = self._refuse  # the peer's send() while open
         self._queued = transport.queued  # those who wait for room, of all channels
         self._sends = 0
@@ -314,14 +316,14 @@ class DataChannel(Emitter):
     async def opened(self) -> None:
         """Waits until the channel is open. `ChannelClosedError` if it closes before."""
         while self._state == "connecting":
-            await self._state_change()
+            await self._waiters.change()
         if self._state != "open":
             raise self._closed_error()
 
     async def closed(self) -> None:
         """Waits until the channel is closed, by whichever side."""
         while self._state != "closed":
-            await self._state_change()
+            await self._waiters.change()
 
     async def close(self) -> None:
         """Closes the channel: what was sent still arrives, then the other end's channel closes. Waits for
@@ -341,15 +343,6 @@ class DataChannel(Emitter):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    async def _state_change(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
 
     def _begin_close(self) -> None:
         if self._state in ("connecting", "open"):
@@ -406,10 +399,7 @@ class DataChannel(Emitter):
             self._transport.channels_closed += 1
             self._post = self._refuse
         self._state = state
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        self._waiters.wake()
         if state == "closed" and self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from rtcore.native.ice import Candidate
 
 if TYPE_CHECKING:
+    from rtcore.media import RemoteTrack
+
     from .channel import DataChannel
+    from .media_stream import MediaStream
+    from .rtp_receiver import RtpReceiver
+    from .rtp_transceiver import RtpTransceiver
 
 __all__ = [
     "CandidateErrorEvent",
@@ -21,6 +26,7 @@ __all__ = [
     "IceConnectionStateEvent",
     "NegotiationNeededEvent",
     "SignalingStateEvent",
+    "TrackEvent",
 ]
 
 
@@ -62,6 +68,17 @@ class DataChannelEvent(Event):
     """The other end opened a channel. It is open already."""
 
     channel: DataChannel
+
+
+@dataclass(slots=True, frozen=True)
+class TrackEvent(Event):
+    """The other end sends a track, or sends it again: it comes when the connection is up. `streams`: those
+    that it belongs to."""
+
+    track: RemoteTrack
+    receiver: RtpReceiver
+    transceiver: RtpTransceiver
+    streams: tuple[MediaStream, ...]
 
 
 @dataclass(slots=True, frozen=True)

@@ -1,7 +1,8 @@
 """`PeerConnection`: the W3C's RTCPeerConnection in Python, over one native peer.
 
-It joins three parts: `rtcore.sdp.Negotiation` (what is said to the other end), `Transport` (the native peer
-and its channels), and the events of both. Nothing here happens once per packet or per message.
+It joins four parts: `rtcore.sdp.Negotiation` (what is said to the other end), `Transport` (the native peer
+and its channels), `MediaTransport` (tracks, and the peer's media), and the events of all. Nothing here
+happens once per packet, message or frame.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from weakref import ref
 
 from rtcore.emitter import Emitter
 from rtcore.errors import ConnectionFailedError, InvalidStateError, OperationError, SdpError
+from rtcore.media import MediaTrack
 from rtcore.native.dtls import Certificate
 from rtcore.native.ice import Candidate
 from rtcore.native.worker import Endpoint, Worker
-from rtcore.sdp import Fingerprint, Negotiation, SessionDescription
+from rtcore.sdp import Changes, Fingerprint, Negotiation, RtpCodec, SessionDescription
 
 from . import stats
 from .channel import ChannelOptions, DataChannel
@@ -37,8 +39,15 @@ from .events import (
     NegotiationNeededEvent,
     SignalingStateEvent,
 )
+from .media_stream import MediaStream
+from .media_transport import MediaTransport, new_cname, usable_codecs
 from .resolve import resolve
+from .rtp_parameters import RtpEncoding
+from .rtp_receiver import RtpReceiver
+from .rtp_sender import RtpSender
+from .rtp_transceiver import RtpTransceiver
 from .transport import Transport, TransportOptions
+from .waiters import Waiters
 
 __all__ = ["PeerConnection"]
 
@@ -55,15 +64,16 @@ class PeerConnection(Emitter):
     Can be made before an event loop runs; it belongs to the loop in which the first of its coroutines is
     awaited, and is used from that loop's thread only.
 
-    Events, and what is passed to a handler: "datachannel" the `DataChannel`; "icecandidate" a
-    `CandidateEvent`; "icecandidateerror" a `CandidateErrorEvent`; "negotiationneeded" nothing;
-    "connectionstatechange", "iceconnectionstatechange", "icegatheringstatechange" and
+    Events, and what is passed to a handler: "track" a `TrackEvent`; "datachannel" the `DataChannel`;
+    "icecandidate" a `CandidateEvent`; "icecandidateerror" a `CandidateErrorEvent`; "negotiationneeded"
+    nothing; "connectionstatechange", "iceconnectionstatechange", "icegatheringstatechange" and
     "signalingstatechange" the new state. `events()` gives the same as a stream.
 
     When the other end says good-bye (DTLS close_notify), the connection closes by itself.
     """
 
     _names = (
+        "track",
         "datachannel",
         "icecandidate",
         "icecandidateerror",
@@ -95,6 +105,10 @@ class PeerConnection(Emitter):
         max_channels: int = 65535,
         disconnected_timeout: float = 5.0,
         failed_timeout: float = 30.0,
+        codecs: Sequence[RtpCodec] | None = None,
+        min_bitrate: int | None = None,
+        start_bitrate: int | None = None,
+        max_bitrate: int | None = None,
     ) -> None:
         """Nothing is sent or bound yet.
 
@@ -110,6 +124,8 @@ class PeerConnection(Emitter):
         max_message_size: the largest message taken, bytes; receive_buffer, send_buffer: those of the
         association, bytes; max_channels: how many the other end may open.
         disconnected_timeout, failed_timeout: seconds without an answer until those states.
+        codecs: of audio and video, the preferred ones first; None: all that can be decoded here.
+        min_bitrate, start_bitrate, max_bitrate: of all media that is sent, bit/s.
         """
         super().__init__()
         if isinstance(certificates, Certificate):
@@ -142,6 +158,8 @@ class PeerConnection(Emitter):
             fingerprints=(Fingerprint("sha-256", self._certificate.fingerprint_bytes("sha-256")),),
             max_message_size=max_message_size,
             ice_lite=ice_lite,
+            codecs=usable_codecs() if codecs is None else codecs,
+            cname=(cname := new_cname()),
         )
         options = TransportOptions(
             endpoints=tuple(endpoints),
@@ -164,6 +182,18 @@ class PeerConnection(Emitter):
             },
         )
         self._transport = Transport(self, options)
+        self._media = MediaTransport(
+            self,
+            self._negotiation,
+            self._transport,
+            cname=cname,
+            bitrates={
+                "min_bitrate": min_bitrate,
+                "start_bitrate": start_bitrate,
+                "max_bitrate": max_bitrate,
+            },
+            mtu=mtu,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection_state = "new"
         self._closed = False
@@ -174,7 +204,7 @@ class PeerConnection(Emitter):
         self._resolving = 0  # candidates with names
         self._remote_end_due = False  # their end is told when those are done
         self._ignored_candidates = 0
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters = Waiters()
         self._tasks: set[asyncio.Task[None]] = set()
         self._backlog: EventStream[Event] | None = EventStream(EVENT_LIMIT)
         self._streams: list[ref[EventStream[Event]]] = []  # until their readers forget them
@@ -267,8 +297,7 @@ class PeerConnection(Emitter):
             answering = self.signaling_state in ("have-remote-offer", "have-local-pranswer")
             self._new_generation("answer" if answering else "offer")
         before = self.signaling_state
-        self._negotiation.set_local(chosen)
-        self._negotiated(before)
+        self._negotiated(before, self._negotiation.set_local(chosen))
         self._gather()
 
     async def set_remote_description(self, description: SessionDescription | Mapping[str, str]) -> None:
@@ -276,8 +305,7 @@ class PeerConnection(Emitter):
         just sets it). `SdpError` if it is malformed, `InvalidStateError` if it does not fit the state."""
         self._bind()
         before = self.signaling_state
-        self._negotiation.set_remote(_description(description))
-        self._negotiated(before)
+        self._negotiated(before, self._negotiation.set_remote(_description(description)))
 
     async def add_ice_candidate(
         self,
@@ -345,16 +373,20 @@ class PeerConnection(Emitter):
             peer.restart_ice()
             negotiation.begin_generation(peer.local_ufrag, peer.local_pwd)
 
-    def _negotiated(self, before: str) -> None:
+    def _negotiated(self, before: str, changes: Changes) -> None:
         """After a description was set: tell the peer, then the application."""
         state = self.signaling_state
+        tracks = self._media.carry_out(changes)
         if self._negotiation.agreement is not None:
             self._transport.apply(self._negotiation.agreement)
+            self._media.apply(self._negotiation.agreement)
             self._feed_candidates()
         if self._negotiation.data_refused:
             self._transport.end_channels(OperationError("the other end takes no data channels"))
         if state != before:
             self._happened("signalingstatechange", SignalingStateEvent(state), state)
+        for event in tracks:
+            self._happened("track", event, event)
         if state == "stable":
             self._negotiation_told = False
         self._check_negotiation()
@@ -385,7 +417,7 @@ class PeerConnection(Emitter):
                 raise self._gather_error
             if self._closed:
                 raise ConnectionFailedError("the connection is closed")
-            await self._change()
+            await self._waiters.change()
 
     def _gather(self) -> None:
         """When the local description has a section that needs candidates, once per generation."""
@@ -418,7 +450,7 @@ class PeerConnection(Emitter):
         except (OSError, ValueError) as error:
             self._gather_error = OperationError(f"candidates cannot be gathered: {error}")
             self._gather_error.__cause__ = error
-            self._wake()
+            self._waiters.wake()
 
     def _feed_candidates(self) -> None:
         """Candidates of the other end, as far as they are agreed on, to the peer."""
@@ -493,6 +525,63 @@ class PeerConnection(Emitter):
         self._check_negotiation()
         return channel
 
+    # Audio and video
+
+    def add_track(self, track: MediaTrack, *streams: MediaStream | str) -> RtpSender:
+        """Sends a track from the next negotiation on; "negotiationneeded" asks for it. `streams`: those that
+        the other end finds it in. `InvalidAccessError` if it is sent already; a track has one reader: for
+        several connections, use `rtcore.media.MediaRelay`."""
+        self._require_open()
+        sender = self._media.add_track(track, streams)
+        self._check_negotiation()
+        return sender
+
+    def remove_track(self, sender: RtpSender) -> None:
+        """Sends its track no more. The transceiver stays, and may go on receiving."""
+        self._require_open()
+        self._media.remove_track(sender)
+        self._check_negotiation()
+
+    def add_transceiver(
+        self,
+        track_or_kind: MediaTrack | str,
+        *,
+        direction: str = "sendrecv",
+        streams: Sequence[MediaStream | str] = (),
+        send_encodings: Sequence[RtpEncoding | Mapping[str, Any]] = (),
+        receive_rids: Sequence[str] = (),
+        codecs: Sequence[RtpCodec] = (),
+    ) -> RtpTransceiver:
+        """A new section, for a track, or for "audio" or "video" to be received or sent later.
+
+        send_encodings: several with rids are simulcast. receive_rids: asks the other end for simulcast.
+        codecs: as `RtpTransceiver.set_codec_preferences`. `ValueError`, `TypeError` and `InvalidAccessError`
+        say what was expected.
+        """
+        self._require_open()
+        transceiver = self._media.add_transceiver(
+            track_or_kind,
+            direction=direction,
+            streams=streams,
+            send_encodings=send_encodings,
+            receive_rids=receive_rids,
+            preferences=codecs,
+        )
+        self._check_negotiation()
+        return transceiver
+
+    def get_transceivers(self) -> list[RtpTransceiver]:
+        """Those that are not stopped, in the order in which they were made."""
+        return list(self._media.transceivers)
+
+    def get_senders(self) -> list[RtpSender]:
+        """Those of the transceivers."""
+        return [transceiver.sender for transceiver in self._media.transceivers]
+
+    def get_receivers(self) -> list[RtpReceiver]:
+        """Those of the transceivers."""
+        return [transceiver.receiver for transceiver in self._media.transceivers]
+
     # Waiting, events, statistics
 
     async def connected(self) -> None:
@@ -503,12 +592,12 @@ class PeerConnection(Emitter):
                 raise ConnectionFailedError(
                     str(failure) if failure else f"the connection is {self._connection_state}"
                 )
-            await self._change()
+            await self._waiters.change()
 
     async def closed(self) -> None:
         """Waits until the connection is closed, by whichever side."""
         while not self._closed:
-            await self._change()
+            await self._waiters.change()
 
     def events(self) -> EventStream[Event]:
         """What happens, in its order, to iterate over; ends when the connection is closed. The first call
@@ -525,6 +614,9 @@ class PeerConnection(Emitter):
     async def get_stats(self) -> stats.Report:
         """W3C statistics (webrtc-stats): objects by their ids, in the standard's spelling. After `close()`
         only those of the connection itself and its certificate."""
+        return self._report()
+
+    def _report(self) -> stats.Report:
         transport, generation = self._transport, self._negotiation.transport
         return stats.report(
             transport.native_stats(),
@@ -538,6 +630,8 @@ class PeerConnection(Emitter):
             urls=self._asked,
             local_certificate=self._certificate.der,
             ignored_candidates=self._ignored_candidates,
+            media=self._media.native_stats(),
+            transceivers=self._media.transceivers,
         )
 
     async def close(self) -> None:
@@ -568,6 +662,7 @@ class PeerConnection(Emitter):
         for task in self._tasks:
             task.cancel()
         self._negotiation.close()
+        self._media.close()
         self._transport.close()
         if self._loop is not None:
             self._happened("signalingstatechange", SignalingStateEvent("closed"), "closed")
@@ -581,22 +676,6 @@ class PeerConnection(Emitter):
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _change(self) -> None:
-        """Any change of state."""
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
-
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
     def _happened(self, name: str, event: Event, *values: Any) -> None:
         if self._backlog is not None and not self._handles(name):
@@ -630,7 +709,7 @@ class PeerConnection(Emitter):
             self._negotiation.end_local_candidates()
             self._candidate_gathered(None)
         self._happened("icegatheringstatechange", GatheringStateEvent(state), state)
-        self._wake()
+        self._waiters.wake()
 
     def _ice_changed(self, state: str) -> None:
         self._happened("iceconnectionstatechange", IceConnectionStateEvent(state), state)
@@ -639,6 +718,7 @@ class PeerConnection(Emitter):
     def _dtls_changed(self, state: str) -> None:
         if state == "closed" and self._loop is not None:
             self._loop.call_soon(self._shut)  # after what came with it
+        self._media.connection_changed()
         self._update_connection_state()
 
     def _channel_arrived(self, channel: DataChannel) -> None:
@@ -661,7 +741,7 @@ class PeerConnection(Emitter):
         if state != self._connection_state:
             self._connection_state = state
             self._happened("connectionstatechange", ConnectionStateEvent(state), state)
-        self._wake()
+        self._waiters.wake()
 
 
 def _description(value: SessionDescription | Mapping[str, str]) -> SessionDescription:

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from rtcore.native.ice import Candidate
 
+from .rtp_stats import SRTP_CIPHERS, add_media
+
 if TYPE_CHECKING:
     from .channel import DataChannel
+    from .rtp_transceiver import RtpTransceiver
 
-__all__ = ["Report", "report"]
+__all__ = ["Builder", "Report", "about", "report"]
 
 Report = dict[str, dict[str, Any]]
 
@@ -39,16 +42,21 @@ def report(
     urls: Sequence[str],
     local_certificate: bytes,
     ignored_candidates: int,
+    media: Mapping[str, Any] | None = None,
+    transceivers: Sequence["RtpTransceiver"] = (),
 ) -> Report:
-    """All objects of one connection. `native` is what `Peer.stats()` gives, empty before there is a peer."""
+    """All objects of one connection. `native` is what `Peer.stats()` gives, `media` what `Media.stats()`
+    does; empty before there is a peer, or media."""
     out: Report = {}
     # One clock for all: the worker's times are monotonic, and are told as wall time of now.
     now = time.time()
-    builder = _Builder(out, now * 1000, now - time.monotonic())
+    builder = Builder(out, now * 1000, now - time.monotonic())
     builder.add(CONNECTION_ID, "peer-connection", dataChannelsOpened=opened, dataChannelsClosed=closed)
     for channel in channels:
         builder.channel(channel, native.get("channels", {}).get(channel._handle))
     local_id = builder.certificate(local_certificate)
+    media = media or {}
+    add_media(builder, media, transceivers)
     if not native:
         return out
     dtls = native["dtls"]
@@ -59,7 +67,7 @@ def report(
     ]
     remotes = [builder.candidate(item["candidate"], "remote", None) for item in native["remote_candidates"]]
     for pair in native["pairs"]:
-        builder.pair(pair, locals_[pair["local"]], remotes[pair["remote"]])
+        builder.pair(pair, locals_[pair["local"]], remotes[pair["remote"]], media.get("transport"))
     ice, transport, selected = native["ice"], native["transport"], native["ice"]["selected_pair"]
     builder.add(
         TRANSPORT_ID,
@@ -79,11 +87,13 @@ def report(
         remoteCertificateId=remote_id,
         tlsVersion="FEFD" if dtls_state == "connected" else None,
         dtlsCipher=(dtls and dtls["cipher"]) or None,
+        srtpCipher=SRTP_CIPHERS.get(dtls["srtp_profile"]) if dtls else None,
         rtcore={
             "ignoredRemoteCandidates": ignored_candidates,
             "transport": transport,
             "ice": ice,
             "dtls": {k: v for k, v in dtls.items() if not isinstance(v, bytes)} if dtls else None,
+            "media": media.get("transport"),
         },
     )
     if native["sctp"]:
@@ -91,7 +101,11 @@ def report(
     return out
 
 
-class _Builder:
+class Builder:
+    """Adds objects to a report, all of one moment."""
+
+    transport_id = TRANSPORT_ID
+
     def __init__(self, out: Report, timestamp: float, offset: float) -> None:
         self._out = out
         self._timestamp = timestamp
@@ -164,7 +178,10 @@ class _Builder:
             url=url,
         )
 
-    def pair(self, pair: Mapping[str, Any], local_id: str, remote_id: str) -> None:
+    def pair(
+        self, pair: Mapping[str, Any], local_id: str, remote_id: str, media: Mapping[str, Any] | None
+    ) -> None:
+        used = media if pair["selected"] else None
         self.add(
             _pair_id(pair["id"]),
             "candidate-pair",
@@ -187,6 +204,8 @@ class _Builder:
             responsesSent=pair["responses_sent"],
             consentRequestsSent=pair["consent_requests_sent"],
             priority=pair["priority"],
+            availableOutgoingBitrate=(used and used["bandwidth"]["target"]) or None,
+            availableIncomingBitrate=(used and used["available_incoming"]) or None,
         )
 
 
@@ -199,3 +218,17 @@ def _url(urls: Sequence[str], item: Mapping[str, Any]) -> str | None:
     if item["candidate"].type not in ("srflx", "relay") or item["server"] >= len(urls):
         return None
     return urls[int(item["server"])]
+
+
+def about(report: Report, ids: Sequence[str]) -> Report:
+    """Those objects and all that they name, directly or by way of others (W3C: stats selection)."""
+    chosen: Report = {}
+    waiting = [id for id in ids if id in report]
+    while waiting:
+        id = waiting.pop()
+        if id in chosen:
+            continue
+        chosen[id] = report[id]
+        names = (value for member, value in report[id].items() if member.endswith("Id"))
+        waiting += [name for name in names if name in report]
+    return {id: report[id] for id in report if id in chosen}

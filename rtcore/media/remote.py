@@ -113,6 +113,11 @@ class RemoteTrack(MediaTrack):
         return self._main.frames_dropped
 
     @property
+    def frames_decoded(self) -> int:
+        """How many frames were decoded for `recv()`."""
+        return self._main.frames_decoded
+
+    @property
     def decode_errors(self) -> int:
         """How many frames `recv()` could not decode."""
         return self._main.decode_errors
@@ -147,6 +152,12 @@ class RemoteTrack(MediaTrack):
         if self._encoding is None or frame.encoding == self._encoding:
             for tap in self._taps:
                 tap._deliver(frame)
+
+    def _dropped(self, count: int) -> None:
+        """For the connection: the oldest frames that waited for the event loop went."""
+        for tap in self._taps:
+            tap._lost(count)
+            tap._restart()
 
     def _set_codecs(self, codecs: Mapping[int, RtpCodec]) -> None:
         """For the connection: what was negotiated, by payload type, in order of preference."""

@@ -159,6 +159,7 @@ class DecodedTrack(Tap):
     def __init__(self, source: Source, limit: int, decoded_limit: int) -> None:
         super().__init__(source, limit)
         self.decode_errors = 0
+        self.frames_decoded = 0
         self._decoded: FrameQueue[Any] = FrameQueue(decoded_limit)
         self._lane = Lane()
         self._decoder: tuple[RtpCodec, codecs.Decoder] | None = None
@@ -179,6 +180,7 @@ class DecodedTrack(Tap):
         try:
             while True:
                 for frame in await self._decode(await self._encoded.get()):
+                    self.frames_decoded += 1
                     if not self._decoded.put(frame):
                         self._lost(1)
         except TrackEndedError:

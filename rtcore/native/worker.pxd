@@ -1,208 +1,57 @@
 # cython: language_level=3
-"""C side of rtcore.native.worker: the declarations of the worker, and of the machines inside its peers."""
+"""C side of rtcore.native.worker: the peer, for what belongs to it."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+cimport cython
+from libc.stdint cimport uint16_t, uint32_t
 
-from rtcore.native.base cimport rt_addr, rt_hash, rt_message, rt_span, rt_status, rt_time
-from rtcore.native.dtls cimport rt_certificate, rt_dtls, rt_dtls_config, rt_dtls_event, rt_dtls_role
-from rtcore.native.ice cimport rt_ice, rt_ice_config, rt_ice_event
-
-
-cdef extern from "proto/sctp.h" nogil:
-    ctypedef struct rt_sctp:
-        pass
-
-    ctypedef struct rt_sctp_config:
-        uint16_t mtu
-        uint16_t max_mtu
-        uint32_t receive_buffer
-        uint32_t send_buffer
-        uint32_t max_message_size
-        bint zero_checksum
-        bint interleaving
-
-    ctypedef struct rt_sctp_stats:
-        uint64_t packets_sent, packets_received, bytes_sent, bytes_received
-        uint64_t messages_sent, messages_received, payload_sent, payload_received
-        uint64_t chunks_retransmitted, fast_retransmits, timeouts, tail_probes, spurious_retransmits
-        uint64_t messages_abandoned, duplicate_chunks
-        uint64_t malformed, bad_checksum, bad_tag, unexpected, out_of_window
-        uint32_t congestion_window, slow_start_threshold, peer_window, bytes_in_flight, unsent, mtu
-        rt_time smoothed_round_trip, rto
-        uint32_t receive_buffered
-        bint zero_checksum_in, zero_checksum_out, interleaving, partial_reliability, stream_reset
-
-    int rt_sctp_get_state(const rt_sctp *sctp)
-    uint16_t rt_sctp_streams_in(const rt_sctp *sctp)
-    uint16_t rt_sctp_streams_out(const rt_sctp *sctp)
-    uint32_t rt_sctp_send_room(const rt_sctp *sctp)
-    void rt_sctp_get_stats(const rt_sctp *sctp, rt_sctp_stats *out)
+from rtcore.native.base cimport rt_addr
+from rtcore.native.ice cimport rt_ice_event
+from rtcore.native.worker_core cimport rt_channel_event, rt_channels, rt_peer, rt_worker_event, rt_worker_peer
+from rtcore.native.worker_loop cimport Endpoint, Tenant, Worker
 
 
-cdef extern from "proto/channel.h" nogil:
-    enum:
-        RT_CHANNEL_ID_NONE
-        RT_CHANNEL_LABEL_MAX
-        RT_CHANNEL_EVENT_INCOMING
-        RT_CHANNEL_EVENT_OPEN
-        RT_CHANNEL_EVENT_MESSAGE
-        RT_CHANNEL_EVENT_BUFFERED_LOW
-        RT_CHANNEL_EVENT_SEND_ROOM
-        RT_CHANNEL_EVENT_CLOSING
-        RT_CHANNEL_EVENT_CLOSED
-        RT_CHANNEL_EVENT_CONNECTED
-        RT_CHANNEL_EVENT_DISCONNECTED
+@cython.final
+cdef class Peer(Tenant):
+    cdef Worker worker
+    cdef rt_worker_peer *peer  # NULL: closed
+    cdef Tenant media          # takes the events of its media; None: there is none
+    cdef object on_message
+    cdef uint32_t empty_room   # in the send buffer when nothing is queued or in flight
+    cdef uint32_t queued       # bytes of messages since the last flush
+    cdef uint32_t largest      # message that the remote side takes, 0: no limit
+    cdef object flush_later    # None: the worker does it
+    cdef bint is_flush_due     # it was called, and flush() was not
+    cdef size_t consumed       # bytes released by the application, not yet by us
+    cdef size_t release_at
+    cdef bint is_unsettled
+    cdef bint is_gathered
+    cdef str ufrag, pwd
+    cdef bytes certificate_der
+    cdef dict channels         # handles that were told of and not forgotten, and their receivers or None
+    cdef object __weakref__
 
-    ctypedef struct rt_channels:
-        pass
+    # Takes the worker's lock and gives the machines. ConnectionError when the peer is closed.
+    cdef rt_peer *enter(self) except NULL
+    cdef void leave(self) noexcept
+    cdef void flush_and_leave(self) noexcept
+    cdef rt_channels *enter_channels(self) except NULL
 
-    ctypedef struct rt_channel_options:
-        rt_span label
-        rt_span subprotocol
-        bint ordered
-        bint negotiated
-        uint16_t id
-        int32_t max_retransmits
-        int32_t max_lifetime_ms
-        uint16_t priority
+    cdef int read_credentials(self) except -1
+    cdef int add_endpoint(self, Endpoint endpoint, const rt_addr *announced, uint16_t preference) except -1
+    cdef int add_interfaces(
+        self,
+        object interfaces,
+        uint16_t port_min,
+        uint16_t port_max,
+        const rt_addr *announced,
+        object loopback,
+        bint ipv6,
+    ) except -1
+    cdef int on_ice_event(self, rt_ice_event *event) except -1
 
-    ctypedef struct rt_channel_info:
-        rt_span label, subprotocol
-        int state
-        uint16_t id
-        uint16_t priority
-        bint ordered, negotiated, incoming
-        int32_t max_retransmits, max_lifetime_ms
-        uint64_t messages_sent, messages_received, bytes_sent, bytes_received
-
-    ctypedef struct rt_channel_event:
-        int type
-        uint32_t handle
-        rt_message *message
-        bint binary
-        uint32_t charge
-        uint16_t error
-        char text[64]
-
-    ctypedef struct rt_channels_stats:
-        uint64_t opened, closed
-        uint64_t malformed, unexpected
-        uint64_t refused
-
-    rt_status rt_channel_open(
-        rt_channels *channels, const rt_channel_options *options, uint32_t *handle, rt_time now)
-    rt_status rt_channel_send(rt_channels *channels, uint32_t handle, rt_span data, bint binary, rt_time now)
-    rt_status rt_channel_close(rt_channels *channels, uint32_t handle, rt_time now)
-    uint32_t rt_channel_buffered(const rt_channels *channels, uint32_t handle)
-    rt_status rt_channel_set_buffered_low(rt_channels *channels, uint32_t handle, uint32_t threshold)
-    rt_status rt_channel_get(const rt_channels *channels, uint32_t handle, rt_channel_info *out)
-    void rt_channel_forget(rt_channels *channels, uint32_t handle)
-    void rt_channels_release(rt_channels *channels, size_t size, rt_time now)
-    void rt_channels_get_stats(const rt_channels *channels, rt_channels_stats *out)
-
-
-cdef extern from "peer/peer.h" nogil:
-    enum:
-        RT_PEER_EVENT_ICE
-        RT_PEER_EVENT_DTLS
-        RT_PEER_EVENT_CHANNEL
-
-    ctypedef struct rt_peer_config:
-        rt_ice_config ice
-        rt_dtls_config dtls
-        rt_sctp_config sctp
-        uint32_t max_channels
-
-    ctypedef struct rt_peer_event:
-        int type
-        rt_ice_event ice
-        rt_dtls_event dtls
-        rt_channel_event channel
-
-    ctypedef struct rt_peer_stats:
-        uint64_t packets_sent, packets_received, bytes_sent, bytes_received
-        uint64_t unknown
-        uint64_t early
-        uint64_t foreign
-
-    ctypedef struct rt_peer:
-        pass
-
-    void rt_peer_config_default(rt_peer_config *config)
-    rt_ice *rt_peer_ice(rt_peer *peer)
-    rt_dtls *rt_peer_dtls(rt_peer *peer)
-    rt_sctp *rt_peer_sctp(rt_peer *peer)
-    rt_channels *rt_peer_channels(rt_peer *peer)
-    rt_status rt_peer_add_fingerprint(rt_peer *peer, rt_hash hash, rt_span digest, rt_time now)
-    rt_status rt_peer_set_dtls_role(rt_peer *peer, rt_dtls_role role, rt_time now)
-    rt_status rt_peer_start_sctp(
-        rt_peer *peer, uint16_t remote_port, uint32_t remote_max_message_size, rt_time now)
-    void rt_peer_get_stats(const rt_peer *peer, rt_peer_stats *out)
-
-
-cdef extern from "io/worker.h" nogil:
-    ctypedef struct rt_worker:
-        pass
-
-    ctypedef struct rt_worker_peer:
-        pass
-
-    ctypedef struct rt_worker_config:
-        bint threaded
-        bint poll
-        bint no_mmsg
-        bint no_gso
-        bint no_gro
-        uint32_t socket_buffer
-
-    ctypedef struct rt_worker_event:
-        uint64_t tag
-        rt_peer_event event
-
-    ctypedef struct rt_worker_stats:
-        uint64_t datagrams_received, datagrams_sent, bytes_received, bytes_sent
-        uint64_t receive_calls, send_calls, gso_runs, gro_runs
-        uint64_t unroutable
-        uint64_t send_errors, send_blocked, receive_errors
-        uint64_t iterations, wakeups
-        uint32_t peers, sockets
-        bint gso, gro, mmsg, epoll, threaded
-
-    enum:
-        RT_INTERFACES
-
-    ctypedef struct rt_interface:
-        rt_addr address
-        uint16_t preference
-        bint loopback
-        char name[32]
-
-    void rt_worker_config_default(rt_worker_config *config)
-    rt_status rt_worker_new(const rt_worker_config *config, rt_worker **out)
-    void rt_worker_free(rt_worker *worker)
-    int rt_worker_fd(const rt_worker *worker)
-    void rt_worker_run(rt_worker *worker)
-    rt_time rt_worker_deadline(rt_worker *worker)
-    rt_time rt_worker_now()
-    void rt_worker_lock(rt_worker *worker)
-    bint rt_worker_try_lock(rt_worker *worker)
-    void rt_worker_unlock(rt_worker *worker)
-    rt_status rt_worker_bind(rt_worker *worker, const rt_addr *address, uint16_t port_min, uint16_t port_max,
-                             bint shared, uint32_t *socket, rt_addr *bound)
-    rt_status rt_worker_unbind(rt_worker *worker, uint32_t socket)
-    rt_status rt_worker_add_peer(
-        rt_worker *worker, rt_peer_config *config, uint64_t tag, rt_worker_peer **out)
-    rt_status rt_worker_peer_add_socket(rt_worker_peer *peer, uint32_t socket, const rt_addr *announced,
-                                        uint16_t preference)
-    uint32_t rt_worker_peer_sockets(const rt_worker_peer *peer)
-    rt_status rt_worker_peer_gather(rt_worker_peer *peer)
-    rt_peer *rt_worker_peer_machine(rt_worker_peer *peer)
-    rt_status rt_worker_peer_restarted(rt_worker_peer *peer)
-    void rt_worker_remove_peer(rt_worker_peer *peer)
-    void rt_worker_flush(rt_worker_peer *peer)
-    void rt_worker_flush_soon(rt_worker_peer *peer)
-    size_t rt_worker_events(rt_worker *worker, rt_worker_event *out, size_t max)
-    void rt_worker_event_drop(rt_worker_event *event)
-    void rt_worker_recall(rt_worker *worker)
-    void rt_worker_get_stats(rt_worker *worker, rt_worker_stats *out)
-    size_t rt_worker_interfaces(rt_worker *worker, const rt_interface **out, bint loopback)
+    cdef object send_bytes(self, uint32_t handle, const char *data, size_t size, bint binary)
+    cdef int consume(self, size_t size) except -1
+    cdef int release_now(self) except -1
+    cdef int on_channel_event(self, rt_channel_event *event) except -1
+    cdef int on_channel_message(self, uint32_t handle, rt_channel_event *event) except -1
+    cdef object max_channels(self)

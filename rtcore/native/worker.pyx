@@ -11,6 +11,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.errno cimport EADDRNOTAVAIL, errno
 from libc.math cimport isfinite
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset, strlen
 
 from rtcore.native.base cimport (
@@ -23,8 +24,13 @@ from rtcore.native.base cimport (
     ip_text,
     rt_addr_is_any,
     rt_buffer_of,
+    rt_hash,
+    rt_message,
     rt_message_free,
+    rt_span,
     rt_span_of,
+    rt_status,
+    rt_time,
 )
 from rtcore.native.dtls cimport (
     RT_DTLS_CLIENT,
@@ -33,8 +39,10 @@ from rtcore.native.dtls cimport (
     Certificate,
     hash_of,
     rt_certificate_der,
+    rt_dtls,
     rt_dtls_export,
     rt_dtls_remote_der,
+    rt_dtls_role,
 )
 from rtcore.native.ice cimport (
     RT_ICE_EVENT_CANDIDATE,
@@ -45,6 +53,7 @@ from rtcore.native.ice cimport (
     Candidate,
     candidate_from_c,
     candidate_to_c,
+    rt_ice,
     rt_ice_add_remote,
     rt_ice_add_server,
     rt_ice_candidate,
@@ -58,7 +67,59 @@ from rtcore.native.ice cimport (
     rt_ice_set_remote_credentials,
     rt_ice_set_remote_lite,
 )
-from rtcore.native.worker_loop cimport Endpoint, Tenant, Worker, check, number, to_addr, to_range
+from rtcore.native.worker_core cimport (
+    RT_CHANNEL_EVENT_BUFFERED_LOW,
+    RT_CHANNEL_EVENT_CLOSED,
+    RT_CHANNEL_EVENT_CLOSING,
+    RT_CHANNEL_EVENT_CONNECTED,
+    RT_CHANNEL_EVENT_INCOMING,
+    RT_CHANNEL_EVENT_MESSAGE,
+    RT_CHANNEL_EVENT_OPEN,
+    RT_CHANNEL_EVENT_SEND_ROOM,
+    RT_CHANNEL_ID_NONE,
+    RT_INTERFACES,
+    RT_PEER_EVENT_CHANNEL,
+    RT_PEER_EVENT_ICE,
+    RT_PEER_EVENT_MEDIA,
+    rt_channel_buffered,
+    rt_channel_close,
+    rt_channel_forget,
+    rt_channel_get,
+    rt_channel_info,
+    rt_channel_open,
+    rt_channel_options,
+    rt_channel_send,
+    rt_channel_set_buffered_low,
+    rt_channels_release,
+    rt_interface,
+    rt_peer_add_fingerprint,
+    rt_peer_channels,
+    rt_peer_config,
+    rt_peer_config_default,
+    rt_peer_dtls,
+    rt_peer_ice,
+    rt_peer_sctp,
+    rt_peer_set_dtls_role,
+    rt_peer_start_sctp,
+    rt_sctp,
+    rt_sctp_send_room,
+    rt_sctp_streams_in,
+    rt_sctp_streams_out,
+    rt_worker_add_peer,
+    rt_worker_bind,
+    rt_worker_event_drop,
+    rt_worker_flush,
+    rt_worker_flush_soon,
+    rt_worker_interfaces,
+    rt_worker_now,
+    rt_worker_peer_add_socket,
+    rt_worker_peer_gather,
+    rt_worker_peer_machine,
+    rt_worker_peer_restarted,
+    rt_worker_remove_peer,
+    rt_worker_unbind,
+)
+from rtcore.native.worker_loop cimport check, number, to_addr, to_range
 from rtcore.native.worker_statistics cimport Snapshot, free_snapshot, take_snapshot, tell_snapshot
 
 import os
@@ -113,23 +174,6 @@ cdef class Peer(Tenant):
     from `send()`, when the first message is queued that is not sent at once; whoever gives it calls `flush()`
     soon, and the worker is not woken for that.
     """
-
-    cdef Worker worker
-    cdef rt_worker_peer *peer  # NULL: closed
-    cdef object on_message
-    cdef uint32_t empty_room   # in the send buffer when nothing is queued or in flight
-    cdef uint32_t queued       # bytes of messages since the last flush
-    cdef uint32_t largest      # message that the remote side takes, 0: no limit
-    cdef object flush_later    # None: the worker does it
-    cdef bint is_flush_due     # it was called, and flush() was not
-    cdef size_t consumed       # bytes released by the application, not yet by us
-    cdef size_t release_at
-    cdef bint is_unsettled
-    cdef bint is_gathered
-    cdef str ufrag, pwd
-    cdef bytes certificate_der
-    cdef dict channels         # handles that were told of and not forgotten, and their receivers or None
-    cdef object __weakref__
 
     def __init__(
         self,
@@ -197,7 +241,6 @@ cdef class Peer(Tenant):
         self.read_credentials()
 
     cdef rt_peer *enter(self) except NULL:
-        """Takes the worker's lock and gives the machines. `ConnectionError` when the peer is closed."""
         if self.peer is NULL:
             raise ConnectionError("the peer is closed")
         self.worker.enter()
@@ -223,6 +266,9 @@ cdef class Peer(Tenant):
 
     cdef void detach(self) noexcept:
         self.peer = NULL
+        if self.media is not None:
+            self.media.detach()
+            self.media = None
         self.handler = None
         self.on_message = None
         self.flush_later = None
@@ -233,6 +279,11 @@ cdef class Peer(Tenant):
             return self.on_channel_event(&event.event.channel)
         if event.event.type == RT_PEER_EVENT_ICE:
             return self.on_ice_event(&event.event.ice)
+        if event.event.type == RT_PEER_EVENT_MEDIA:
+            if self.media is not None:
+                return self.media.deliver(event)
+            rt_worker_event_drop(event)
+            return 0
         self.handler.on_dtls_state(DTLS_STATES[<int>event.event.dtls.state], c_text(event.event.dtls.text))
         return 0
 

@@ -5,7 +5,7 @@ cimport cython
 from libc.stdint cimport uint32_t, uint64_t
 
 from rtcore.native.base cimport rt_addr, rt_status
-from rtcore.native.worker cimport rt_worker, rt_worker_event
+from rtcore.native.worker_core cimport rt_worker, rt_worker_event
 
 
 cdef class Tenant:

@@ -15,7 +15,7 @@ from libc.stdlib cimport free, malloc
 
 from rtcore.native cimport base
 from rtcore.native.base cimport RT_NEVER, RT_SYSTEM, RT_UNEXPECTED, ip_text, parse_ip, rt_time
-from rtcore.native.worker cimport (
+from rtcore.native.worker_core cimport (
     rt_worker_bind,
     rt_worker_config,
     rt_worker_config_default,

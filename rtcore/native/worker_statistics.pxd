@@ -3,7 +3,7 @@
 
 from rtcore.native.dtls cimport rt_dtls_stats
 from rtcore.native.ice cimport rt_ice_candidate, rt_ice_pair_stats, rt_ice_stats
-from rtcore.native.worker cimport (
+from rtcore.native.worker_core cimport (
     rt_channels_stats,
     rt_peer,
     rt_peer_stats,

@@ -25,7 +25,7 @@ from rtcore.native.ice cimport (
     rt_ice_remote,
     tell_pair,
 )
-from rtcore.native.worker cimport (
+from rtcore.native.worker_core cimport (
     rt_channels,
     rt_channels_get_stats,
     rt_peer_channels,

@@ -328,8 +328,8 @@ def test_waits_can_be_cancelled(worker: Any) -> None:
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.001):
                         await wait()
-            assert pc._waiters == []
-            assert channel._waiters == []
+            assert not pc._waiters
+            assert not channel._waiters
             assert channel._reader is None
 
     asyncio.run(main())

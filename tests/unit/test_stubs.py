@@ -13,9 +13,9 @@ import pytest
 
 NATIVE = Path(__file__).resolve().parents[2] / "rtcore" / "native"
 MODULES = sorted(path.stem for path in NATIVE.glob("*.pyi"))
-WITHOUT_NAMES = {"base", "worker_statistics"}
+WITHOUT_NAMES = {"base", "media_statistics", "worker_statistics"}
 """Modules that only other Cython modules use: they have nothing for Python, and so no stub."""
-ONLY_TYPES = {("worker", "Handler")}
+ONLY_TYPES = {("worker", "Handler"), ("media", "MediaHandler")}
 """What a stub describes and no module defines: protocols that the caller implements."""
 ONLY_BASES = {("worker_loop", "Tenant")}
 """What is there for other Cython modules to derive from."""
@@ -125,7 +125,11 @@ def test_stub_leaves_no_public_name_out(module: str) -> None:
     assert {name for name in defined if (module, name) not in ONLY_BASES} == told
 
 
-@pytest.mark.parametrize("member", MEMBERS, ids=lambda m: f"{m.module}.{m.path}")
+@pytest.mark.parametrize(
+    "member",
+    [m for m in MEMBERS if not m.path.endswith(".__buffer__")],  # an attribute from Python 3.12 on
+    ids=lambda m: f"{m.module}.{m.path}",
+)
 def test_everything_in_the_stub_exists(member: Member) -> None:
     real = member.real
     assert real is not None

@@ -4,7 +4,6 @@ import contextlib
 import gc
 import hashlib
 import os
-import selectors
 import subprocess
 import sys
 import textwrap
@@ -16,84 +15,9 @@ from typing import Any
 
 import pytest
 
-from rtcore.native.dtls import Certificate
 from rtcore.native.ice import Candidate
 from rtcore.native.worker import Endpoint, Peer, Worker
-
-KINDS = {
-    "driven": {},
-    "threaded": {"threaded": True},
-    "portable": {"poll": True, "mmsg": False, "gso": False, "gro": False},
-}
-CERTIFICATE = Certificate.generate()
-FINGERPRINT = hashlib.sha256(CERTIFICATE.der).digest()
-
-
-class Side:
-    """One peer with a handler that remembers; events of interest can be waited for."""
-
-    def __init__(self, worker: Worker, *, controlling: bool, **options: Any) -> None:
-        self.events: list[tuple[Any, ...]] = []
-        self.messages: list[bytes | str] = []
-        self.candidates: list[Candidate] = []
-        self.other: Side | None = None
-        self.release = True
-        self.peer = Peer(worker, self, CERTIFICATE, controlling=controlling, **options)
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        if not name.startswith("on_"):
-            raise AttributeError(name)
-        return lambda *arguments: self.events.append((name[3:], *arguments))
-
-    def on_candidate(self, candidate: Candidate) -> None:
-        self.candidates.append(candidate)
-        if self.other is not None:
-            self.other.peer.add_remote_candidate(candidate)
-
-    def on_message(self, handle: int, data: bytes | str, charge: int) -> None:
-        self.messages.append(data)
-        if self.release:
-            self.peer.release(charge)
-
-    def saw(self, name: str, *arguments: Any) -> bool:
-        return any(e[0] == name and e[1 : 1 + len(arguments)] == arguments for e in self.events)
-
-    def handle(self) -> int:
-        return int(next(e[1] for e in self.events if e[0] in ("channel", "channel_open")))
-
-
-def run(workers: list[Worker], until: Callable[[], bool], limit: float = 20) -> None:
-    """What an event loop does: waits for the descriptors and calls run()."""
-    end = time.monotonic() + limit
-    with selectors.DefaultSelector() as selector:
-        for worker in workers:
-            selector.register(worker.fileno(), selectors.EVENT_READ, worker)
-        while not until():
-            left = end - time.monotonic()
-            assert left > 0, "timed out"
-            for key, _ in selector.select(left):
-                key.data.run()
-
-
-def join(a: Side, b: Side, **gather: Any) -> None:
-    a.other, b.other = b, a
-    for one, other, role in ((a, b, "client"), (b, a, "server")):
-        one.peer.add_fingerprint("sha-256", FINGERPRINT)
-        one.peer.set_dtls_role(role)
-        one.peer.start_sctp(5000, 0)
-        one.peer.set_remote_credentials(other.peer.local_ufrag, other.peer.local_pwd)
-    a.peer.gather(**gather or {"interfaces": ["127.0.0.1"]})
-    b.peer.gather(interfaces=["127.0.0.1"])
-
-
-def pair(wa: Worker, wb: Worker | None = None, **options: Any) -> tuple[Side, Side]:
-    """Two connected sides with a channel between them."""
-    wb = wb or wa
-    a, b = Side(wa, controlling=True, **options), Side(wb, controlling=False, **options)
-    join(a, b)
-    a.peer.open_channel("chat")
-    run([wa, wb] if wb is not wa else [wa], lambda: a.saw("channel_open") and b.saw("channel"))
-    return a, b
+from worker_sides import CERTIFICATE, KINDS, Side, join, pair, run
 
 
 @pytest.fixture(params=KINDS)

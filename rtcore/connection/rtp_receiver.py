@@ -1,0 +1,184 @@
+"""`RtpReceiver`: what the other end sends in one section, as a track; with simulcast, as several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from rtcore.media import RemoteTrack
+from rtcore.native.frame import EncodedFrame
+from rtcore.sdp import AgreedSection, Transceiver
+
+from .configuration import check_number
+from .rtp_parameters import RtpReceiveParameters
+
+if TYPE_CHECKING:
+    from .media_transport import MediaTransport
+    from .stats import Report
+
+__all__ = ["RtpReceiver", "SynchronizationSource"]
+
+MAX_DELAY = 2.0
+"""Seconds up to which the jitter buffer may grow by itself."""
+MOST_TARGET = 4000
+"""Milliseconds (W3C webrtc-extensions: jitterBufferTarget)."""
+
+
+@dataclass(slots=True, frozen=True)
+class SynchronizationSource:
+    """W3C RTCRtpSynchronizationSource: a stream of which packets came in the last ten seconds. `timestamp`:
+    when the last one did, milliseconds since 1970; `audio_level`: 0 (silence) to 1, None if the other end
+    does not tell."""
+
+    source: int
+    timestamp: float
+    audio_level: float | None
+
+
+class RtpReceiver:
+    """W3C RTCRtpReceiver, one per transceiver.
+
+    `track` is there from the beginning, muted until something comes. Where the other end was asked for
+    simulcast (`add_transceiver(receive_rids=...)`), or offered it, `tracks` has one track per rid, and
+    `track` is the first of them.
+    """
+
+    def __init__(self, media: MediaTransport, data: Transceiver) -> None:
+        self._media = media
+        self._data = data
+        self._section: AgreedSection | None = None
+        self._target: int | None = None
+        self._passthrough = False
+        self._live: set[int] = set()  # SSRCs
+        self._ended = False
+        self._tracks: dict[str, RemoteTrack] = {}
+        self._by_encoding: list[RemoteTrack] = []
+        self._track = self._make_track("", 0)
+
+    def _make_track(self, rid: str, encoding: int) -> RemoteTrack:
+        name = self._data.remote_track_id or None
+        track = RemoteTrack(
+            "audio" if self._data.kind == "audio" else "video",
+            id=f"{name} {rid}" if name and rid else name,
+            request_key_frame=lambda: self._media.request_key_frame(self._data, encoding),
+        )
+        track._set_muted(True)
+        self._by_encoding.append(track)
+        return track
+
+    @property
+    def kind(self) -> str:
+        """ "audio" or "video"."""
+        return self._data.kind
+
+    @property
+    def track(self) -> RemoteTrack:
+        """What comes."""
+        return self._track
+
+    @property
+    def tracks(self) -> Mapping[str, RemoteTrack]:
+        """With simulcast: a track for each rid, in the other end's order. Empty without."""
+        return MappingProxyType(self._tracks)
+
+    @property
+    def jitter_buffer_target(self) -> int | None:
+        """Milliseconds that frames are to wait at the least, so that late ones are in time (W3C
+        jitterBufferTarget); None: as few as the network lets them. 0 to 4000, to be set at any time."""
+        return self._target
+
+    @jitter_buffer_target.setter
+    def jitter_buffer_target(self, target: int | None) -> None:
+        if target is not None:
+            check_number("jitter_buffer_target", target, 0, MOST_TARGET)
+        self._target = target
+        self._media.set_delay(self._data, *self._delays())
+
+    @property
+    def passthrough(self) -> bool:
+        """Whether frames come as soon as they are whole, without waiting for the time of their playout: for
+        relays and recorders. To be set at any time."""
+        return self._passthrough
+
+    @passthrough.setter
+    def passthrough(self, passthrough: bool) -> None:
+        self._passthrough = passthrough
+        self._media.configure_receiver(self)
+
+    def _delays(self) -> tuple[float, float]:
+        least = (self._target or 0) / 1000
+        return least, max(MAX_DELAY, least)
+
+    def get_parameters(self) -> RtpReceiveParameters:
+        """What was negotiated; empty before."""
+        section = self._section
+        if section is None:
+            return RtpReceiveParameters({}, {})
+        return RtpReceiveParameters(
+            {form.payload_type: form.codec for form in section.formats},
+            dict(section.extensions),
+            section.rids,
+            section.mid,
+        )
+
+    def get_synchronization_sources(self) -> list[SynchronizationSource]:
+        """Those that sent in the last ten seconds, the latest first."""
+        return self._media.sources_of(self._data)
+
+    async def get_stats(self) -> Report:
+        """Those objects of `PeerConnection.get_stats()` that are about what this receives."""
+        return self._media.stats_of(self._data, outbound=False)
+
+    # From the transport
+
+    def _agreed(self, section: AgreedSection) -> None:
+        self._section = section
+        for place, rid in enumerate(section.rids):
+            if rid not in self._tracks:
+                first = not self._tracks and place == 0
+                self._tracks[rid] = self._track if first else self._make_track(rid, place)
+        payload_types = {form.payload_type: form.codec for form in section.formats}
+        for track in self._by_encoding:
+            track._set_codecs(payload_types)
+
+    def _taker(self) -> Callable[[EncodedFrame], object]:
+        """Who takes the frames from the core: for one track, the track itself."""
+        if len(self._by_encoding) == 1:
+            return self._track._deliver
+        return self._deliver
+
+    def _track_of(self, encoding: int) -> RemoteTrack:
+        return self._by_encoding[encoding] if encoding < len(self._by_encoding) else self._track
+
+    def _deliver(self, frame: EncodedFrame) -> None:
+        if frame.encoding < len(self._by_encoding):
+            self._by_encoding[frame.encoding]._deliver(frame)
+
+    def _stream_began(self, encoding: int, ssrc: int) -> None:
+        self._live.add(ssrc)
+        if encoding < len(self._by_encoding):
+            self._by_encoding[encoding]._set_muted(False)
+
+    def _stream_ended(self, encoding: int, ssrc: int) -> None:
+        self._live.discard(ssrc)
+        if len(self._by_encoding) > 1 and encoding < len(self._by_encoding):
+            self._by_encoding[encoding]._set_muted(True)
+        elif not self._live:
+            self._track._set_muted(True)
+
+    def _frames_dropped(self, count: int) -> None:
+        self._track._dropped(count)
+
+    def _mute(self) -> None:
+        """The other end sends no more, for now."""
+        for track in self._by_encoding:
+            track._set_muted(True)
+
+    def _end(self) -> None:
+        for track in self._by_encoding:
+            track._end()
+
+    def __repr__(self) -> str:
+        return f"<RtpReceiver {self.kind} mid={self._data.mid} {self._track!r}>"

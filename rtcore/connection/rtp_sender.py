@@ -1,0 +1,262 @@
+"""`RtpSender`: sends one track, encoded as it was negotiated and as there is room for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from rtcore.emitter import Emitter
+from rtcore.errors import InvalidModificationError, InvalidStateError
+from rtcore.media import MediaTrack, codecs
+from rtcore.sdp import AgreedFormat, AgreedSection, RtpCodec, SendEncoding, Transceiver
+from rtcore.sdp.codecs import matches
+
+from .encoding import EncodingStream
+from .media_stream import MediaStream
+from .rtp_parameters import RtpSendParameters, from_encoding
+from .sending import SendClock, Sending, SourceCounters
+
+if TYPE_CHECKING:
+    from .media_transport import MediaTransport
+    from .stats import Report
+
+__all__ = ["RtpSender"]
+
+
+class RtpSender(Emitter):
+    """W3C RTCRtpSender, made by `PeerConnection.add_track` or `add_transceiver`.
+
+    It takes frames from its track while the other end receives. Pictures and samples are encoded, several
+    times for simulcast, at the bitrate that the network has room for; encoded frames (a track with a `codec`)
+    go out as they are. What fails while doing so ends the sending of that track, and nothing else.
+
+    Events: "error" passes the exception with which the track or an encoder failed. A track that raised it has
+    ended.
+    """
+
+    _names: ClassVar[tuple[str, ...]] = ("error",)
+
+    def __init__(self, media: MediaTransport, data: Transceiver, track: MediaTrack | None) -> None:
+        super().__init__()
+        self._media = media
+        self._data = data
+        self._track = track
+        self._error: Exception | None = None
+        self._codec: RtpCodec | None = None  # that the application wants
+        self._section: AgreedSection | None = None
+        self._format: AgreedFormat | None = None  # in use
+        self._streams: list[EncodingStream] = []
+        self._targets: dict[int, int] = {}  # bit/s by encoding, as the core says
+        self._clock = SendClock()
+        self._source = SourceCounters()
+        self._sending: Sending | None = None
+        self._stopped = False
+
+    @property
+    def kind(self) -> str:
+        """ "audio" or "video"."""
+        return self._data.kind
+
+    @property
+    def track(self) -> MediaTrack | None:
+        """What is sent; None: nothing."""
+        return self._track
+
+    @property
+    def error(self) -> Exception | None:
+        """Why its track is no longer sent, if it failed."""
+        return self._error
+
+    async def replace_track(self, track: MediaTrack | None) -> None:
+        """Sends another track of the same kind from now on, without negotiating; None: nothing.
+
+        `InvalidStateError` if the transceiver is stopped, `InvalidModificationError` if the track is encoded
+        with a codec that was not negotiated, `TypeError` if it is of the other kind.
+        """
+        self._require_alive()
+        if track is not None:
+            check_kind(track, self.kind)
+            if track.codec is not None and self._sends and self._choose(track) is None:
+                raise InvalidModificationError(f"{track.codec.mime_type} was not negotiated")
+        self._set_track(track)
+        self._data.has_track = track is not None
+        self._media.configure_sender(self)
+
+    def get_parameters(self) -> RtpSendParameters:
+        """How it sends now; a copy, to be changed and given to `set_parameters()`."""
+        section = self._section
+        return RtpSendParameters(
+            encodings=[from_encoding(encoding) for encoding in self._data.encodings],
+            codec=self._codec,
+            codecs=tuple(form.codec for form in section.send_formats) if section else (),
+            header_extensions=dict(section.extensions) if section else {},
+            mid=self._data.mid,
+            cname=self._media.cname,
+        )
+
+    def set_parameters(self, parameters: RtpSendParameters) -> None:
+        """Counts at once, without negotiating. `InvalidModificationError` if encodings were added, removed or
+        renamed, or the codec was not negotiated; `ValueError` for what is out of range."""
+        self._require_alive()
+        before = self._data.encodings
+        if [one.rid for one in parameters.encodings] != [one.rid for one in before]:
+            raise InvalidModificationError("encodings cannot be added, removed or renamed")
+        for encoding in parameters.encodings:
+            encoding.check()
+        codec = parameters.codec
+        if codec is not None:
+            offered = self._section.send_formats if self._section else ()
+            if not any(matches(form.codec, codec) for form in offered):
+                raise InvalidModificationError(f"{codec.mime_type} was not negotiated")
+        for known, encoding in zip(before, parameters.encodings, strict=True):
+            scale = encoding.scale_resolution_down_by
+            known.active = encoding.active
+            known.max_bitrate = encoding.max_bitrate
+            known.max_framerate = encoding.max_framerate
+            known.scale_resolution_down_by = 1.0 if scale is None else scale
+        self._codec = codec
+        self._media.configure_sender(self)
+
+    def set_streams(self, *streams: MediaStream | str) -> None:
+        """The streams that the other end finds the track in, from the next negotiation on."""
+        self._require_alive()
+        self._media.set_streams(self._data, stream_ids(streams))
+
+    def request_key_frame(self, rid: str | None = None) -> None:
+        """The next picture of this encoding, or of all, can be decoded alone."""
+        for place, encoding in enumerate(self._encodings()):
+            if rid in (None, encoding.rid):
+                self._key_frame_needed(place)
+
+    async def get_stats(self) -> Report:
+        """Those objects of `PeerConnection.get_stats()` that are about what this sends."""
+        return self._media.stats_of(self._data, outbound=True)
+
+    # What was negotiated
+
+    @property
+    def _sends(self) -> bool:
+        return self._section is not None and self._section.send and not self._stopped
+
+    def _agreed(self, section: AgreedSection | None) -> None:
+        self._section = section
+
+    def _encodings(self) -> Sequence[SendEncoding]:
+        """Those in use, by their number in the core."""
+        return self._section.encodings if self._section is not None else ()
+
+    def _pick(self) -> AgreedFormat | None:
+        """The format to be used from now on, by the track and what was asked for."""
+        self._format = self._choose(self._track) if self._sends else None
+        return self._format
+
+    def _choose(self, track: MediaTrack | None) -> AgreedFormat | None:
+        assert self._section is not None
+        formats = [form for form in self._section.send_formats if form.codec.primary]
+        wanted = track.codec if track is not None and track.codec is not None else None
+        if wanted is not None:
+            return next((form for form in formats if matches(form.codec, wanted)), None)
+        chosen = self._codec
+        if chosen is not None:
+            formats.sort(key=lambda form: not matches(form.codec, chosen))  # a stable sort: it comes first
+        return next((form for form in formats if codecs.can_encode(form.codec)), None)
+
+    # Running
+
+    def _update(self) -> None:
+        """Starts, changes or ends the sending, as things are now."""
+        track, form = self._track, self._format
+        encodings = self._encodings()
+        runs = self._sends and self._media.connected and form is not None and track is not None
+        running = self._sending
+        same = [stream.options for stream in self._streams] == list(encodings)
+        if form is None or not same or (running is not None and running.codec != form.codec.name):
+            self._end_sending()
+            self._close_streams()
+        elif running is not None and (running.track is not track or not runs):
+            self._end_sending()
+        if not runs or self._sending is not None:
+            return
+        assert form is not None
+        assert track is not None
+        if not self._streams:
+            self._streams = [
+                EncodingStream(form.codec, encoding, self._targets.get(place))
+                for place, encoding in enumerate(encodings)
+            ]
+        self._clock.rate = form.codec.clock_rate
+        self._clock.begin()
+        self._error = None
+        self._sending = Sending(
+            track,
+            form.codec.name,
+            self._streams,
+            self._clock,
+            self._source,
+            self._media.poster(self._data),
+            self._failed,
+        )
+
+    def _end_sending(self) -> None:
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.cancel()
+
+    def _close_streams(self) -> None:
+        streams, self._streams = self._streams, []
+        for stream in streams:
+            stream.close()
+
+    def _set_track(self, track: MediaTrack | None) -> None:
+        self._track = track
+        self._source = SourceCounters()
+        for stream in self._streams:  # another size perhaps, and another picture for certain
+            stream.request_key_frame()
+
+    def _stop(self) -> None:
+        """For good."""
+        self._stopped = True
+        self._end_sending()
+        self._close_streams()
+
+    def _failed(self, track: MediaTrack, error: Exception, ended: bool) -> None:
+        self._error = error
+        if ended:
+            track.stop()
+        if self._handles("error"):
+            self._emit("error", error)
+        else:
+            message = f"the {self.kind} track {track.id} is no longer sent"
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+
+    def _set_target(self, encoding: int, bitrate: int) -> None:
+        self._targets[encoding] = bitrate
+        if encoding < len(self._streams):
+            self._streams[encoding].set_target(bitrate)
+
+    def _key_frame_needed(self, encoding: int) -> None:
+        if self._track is not None and self._track.codec is not None:
+            self._track.request_key_frame()
+        elif encoding < len(self._streams):
+            self._streams[encoding].request_key_frame()
+
+    def _require_alive(self) -> None:
+        if self._stopped or self._data.stopping:
+            raise InvalidStateError("the transceiver is stopped")
+
+    def __repr__(self) -> str:
+        return f"<RtpSender {self.kind} mid={self._data.mid} {self._track!r}>"
+
+
+def check_kind(track: MediaTrack, kind: str) -> None:
+    if not isinstance(track, MediaTrack):
+        raise TypeError(f"expected a MediaTrack, got {type(track).__name__}")
+    if track.kind != kind:
+        raise TypeError(f"expected {'an' if kind == 'audio' else 'a'} {kind} track, got one of {track.kind}")
+
+
+def stream_ids(streams: Sequence[MediaStream | str]) -> tuple[str, ...]:
+    """Each once, in their order."""
+    ids = (stream if isinstance(stream, str) else stream.id for stream in streams)
+    return tuple(dict.fromkeys(ids))
