@@ -41,7 +41,8 @@ __all__ = ["MediaRecorder"]
 JOIN_TIMEOUT = 3.0
 """Seconds for all tracks to give their first frame: then the file's header is written without those."""
 JUMP = 5.0
-"""Seconds by which a track's time may differ from ours before ours is taken."""
+"""Seconds by which a track's time may run ahead of ours from one frame to the next; beyond, ours is taken,
+as where it goes back: another source took over."""
 CLOSE_TIMEOUT = 10.0
 DEFAULT_SIZE = (1280, 720)
 
@@ -56,6 +57,7 @@ class _Input:
         self.task: asyncio.Task[None] | None = None
         self.need_key = track.codec is not None and track.kind == "video"
         self._base: float | None = None  # the file's time at the track's time 0
+        self._last_own = self._last_now = 0.0
 
     def seconds(self, frame: Frame, now: float) -> float:
         """The frame's time in the file; `now`: the file's time at which it was read."""
@@ -66,8 +68,10 @@ class _Input:
             own = None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
         if own is None:
             return now
-        if self._base is None or abs(self._base + own - now) > JUMP:
+        step, passed = own - self._last_own, now - self._last_now
+        if self._base is None or step < 0 or step > passed + JUMP:
             self._base = now - own
+        self._last_own, self._last_now = own, now
         return self._base + own
 
 

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from rtcore.errors import CodecError, OperationError
 from rtcore.native.frame import EncodedFrame
 
 from . import codecs
-from .codecs.video import rows_of
+from .codecs.video import copied, rows_of
 from .formats import file_codec
 from .samples import Converter, Samples, to_frame
 
@@ -173,10 +174,11 @@ class VideoWriter(_DecodingWriter):
         elif name.startswith("libvpx"):
             stream.bit_rate = max(200_000, self.width * self.height * 4)  # the most that crf may use
         self._stream = stream
+        self._reformatter = VideoReformatter()
         self._last = -1
 
     def _write(self, frame: Any, seconds: float) -> None:
-        picture = fitted(frame, self.width, self.height, self._format)
+        picture = fitted(frame, self.width, self.height, self._format, self._reformatter)
         ticks = round(seconds * VIDEO_CLOCK)
         if ticks <= self._last:
             return  # two pictures at one time: the first is in the file
@@ -294,15 +296,18 @@ def _probed(name: str, key_frame: bytes) -> tuple[Any, Any]:
     return probe, probe.streams.video[0]
 
 
-def fitted(frame: av.VideoFrame, width: int, height: int, format: str) -> av.VideoFrame:
+def fitted(
+    frame: av.VideoFrame, width: int, height: int, format: str, reformatter: VideoReformatter | None = None
+) -> av.VideoFrame:
     """The whole picture in this size, in memory of its own, with black bars where the shape is another."""
+    reformatter = reformatter or VideoReformatter()  # not the frame's own, which is not for several threads
     if (frame.width, frame.height) == (width, height):
         if frame.format.name != format:
-            return frame.reformat(format=format)
-        return codecs.video.copied(frame)
+            return reformatter.reformat(frame, format=format)
+        return copied(frame)
     scale = min(width / frame.width, height / frame.height)
     inner = max(2, round(frame.width * scale) & ~1), max(2, round(frame.height * scale) & ~1)
-    small = frame.reformat(width=inner[0], height=inner[1], format="yuv420p")
+    small = reformatter.reformat(frame, *inner, "yuv420p")
     if inner == (width, height):
         return small.reformat(format=format)
     canvas = av.VideoFrame(width, height, "yuv420p")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from rtcore.errors import CodecError
@@ -69,6 +70,7 @@ class VideoEncoder(Encoder):
         self._bitrate = 1_000_000
         if bitrate is not None:
             self._bitrate = max(MIN_BITRATE, bitrate)
+        self._reformatter = VideoReformatter()  # of our own: a frame's is not for several threads
         self._timeline = Timeline(CLOCK_RATE)
         self._size: tuple[int, int] | None = None
         self._last: int | None = None  # ticks of the last picture encoded
@@ -150,7 +152,7 @@ class VideoEncoder(Encoder):
         if (frame.width, frame.height, frame.format.name) == (width, height, self.pixel_format):
             return copied(frame) if self.own_pictures else frame
         try:
-            return frame.reformat(width=width, height=height, format=self.pixel_format)
+            return self._reformatter.reformat(frame, width, height, self.pixel_format)
         except (av.error.FFmpegError, ValueError) as error:
             raise CodecError(f"the picture cannot be converted for {self.codec.name}: {error}") from error
 
