@@ -19,6 +19,8 @@ struct rt_mailbox {
     uint32_t max_frames;
     uint32_t section_count;
     bool closed;
+    rt_mailbox_tap *tap; /* NULL: none */
+    void *context;
     waiting *sections; /* by their number */
 };
 
@@ -77,6 +79,12 @@ rt_status rt_mailbox_open(rt_mailbox *mailbox, uint8_t section)
     return RT_OK;
 }
 
+void rt_mailbox_set_tap(rt_mailbox *mailbox, rt_mailbox_tap *tap, void *context)
+{
+    mailbox->tap = tap;
+    mailbox->context = context;
+}
+
 /* ---- in ---- */
 
 static rt_mailbox_put_result token(rt_mailbox *mailbox)
@@ -103,6 +111,8 @@ static rt_mailbox_put_result put_frame(rt_mailbox *mailbox, waiting *w, rt_frame
 
 rt_mailbox_put_result rt_mailbox_put(rt_mailbox *mailbox, const rt_media_event *event)
 {
+    if (mailbox->tap && mailbox->tap(mailbox->context, event))
+        return RT_MAILBOX_TAKEN;
     bool known = event->section < mailbox->section_count;
     if (event->type == RT_MEDIA_EVENT_FRAME && !known) {
         rt_frame_unref(event->frame);

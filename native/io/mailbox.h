@@ -22,6 +22,10 @@ void rt_mailbox_close(rt_mailbox *mailbox);
 /* Makes room for a section; frames of one without are dropped. RT_NO_MEMORY. */
 rt_status rt_mailbox_open(rt_mailbox *mailbox, uint8_t section);
 
+/* Somebody between the media and the taker of events: sees each event before it is put; true: it is taken. */
+typedef bool rt_mailbox_tap(void *context, const rt_media_event *event);
+void rt_mailbox_set_tap(rt_mailbox *mailbox, rt_mailbox_tap *tap, void *context);
+
 typedef enum rt_mailbox_put_result {
     RT_MAILBOX_NOT_TAKEN, /* an event of another kind: the caller keeps it */
     RT_MAILBOX_TAKEN,     /* nothing more to do */

@@ -89,6 +89,16 @@ size_t rt_outbox_collect(rt_outbox *outbox, rt_peer *peer, rt_mailbox *mailbox, 
     return count;
 }
 
+bool rt_outbox_put(rt_outbox *outbox, const rt_peer_event *event, uint64_t tag)
+{
+    pthread_mutex_lock(&outbox->lock);
+    bool room = has_room(outbox);
+    if (room)
+        put(outbox, event, NULL, tag);
+    pthread_mutex_unlock(&outbox->lock);
+    return room;
+}
+
 rt_status rt_outbox_open_section(rt_outbox *outbox, rt_mailbox *mailbox, uint8_t section)
 {
     pthread_mutex_lock(&outbox->lock);

@@ -29,6 +29,8 @@ void rt_outbox_free(rt_outbox *outbox);
 /* Moves all events of a peer's machines into the outbox; returns how many. `mailbox`: of its media, NULL while
  * there is none. */
 size_t rt_outbox_collect(rt_outbox *outbox, rt_peer *peer, rt_mailbox *mailbox, uint64_t tag, rt_time now);
+/* One event that no machine has made. False: no memory. */
+bool rt_outbox_put(rt_outbox *outbox, const rt_peer_event *event, uint64_t tag);
 /* For a mailbox's other calls, which are made under the outbox's lock. */
 rt_status rt_outbox_open_section(rt_outbox *outbox, rt_mailbox *mailbox, uint8_t section);
 void rt_outbox_close_mailbox(rt_outbox *outbox, rt_mailbox *mailbox); /* NULL is fine */

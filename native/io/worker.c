@@ -118,7 +118,12 @@ void rt_worker_flush(rt_worker_peer *peer)
 {
     rt_worker *worker = peer->worker;
     rt_worker_deactivate(peer);
-    bool events = rt_worker_drain(peer, rt_clock());
+    rt_time now = rt_clock();
+    bool events = rt_worker_drain(peer, now);
+    if (rt_fanouts_run(worker, now)) {
+        rt_worker_flush_active(worker);
+        return;
+    }
     rt_worker_send(worker);
     rt_loop_set_deadline(worker->loop, rt_heap_deadline(&worker->timers));
     if (!events)
@@ -127,6 +132,16 @@ void rt_worker_flush(rt_worker_peer *peer)
         rt_outbox_announce(&worker->outbox);
     else
         rt_loop_wake(worker->loop);
+}
+
+void rt_worker_flush_active(rt_worker *worker)
+{
+    rt_worker_drain_active(worker, rt_clock());
+    rt_loop_set_deadline(worker->loop, rt_heap_deadline(&worker->timers));
+    if (!worker->started && !rt_outbox_empty(&worker->outbox))
+        rt_loop_wake(worker->loop);
+    else if (worker->started)
+        rt_outbox_announce(&worker->outbox);
 }
 
 void rt_worker_flush_soon(rt_worker_peer *peer)
@@ -214,6 +229,7 @@ rt_status rt_worker_new(const rt_worker_config *config, rt_worker **out)
         return RT_NO_MEMORY;
     worker->config = *config;
     worker->active_last = &worker->active_first;
+    rt_fanouts_init(&worker->fanouts);
     int failed = pthread_mutex_init(&worker->gate, NULL);
     assert(failed == 0); /* cannot fail without attributes on the systems that we know */
     failed = pthread_mutex_init(&worker->lock, NULL);
@@ -244,6 +260,7 @@ void rt_worker_free(rt_worker *worker)
         rt_worker_unlock(worker);
         pthread_join(worker->thread, NULL);
     }
+    rt_fanouts_free(&worker->fanouts);
     while (worker->peers)
         rt_worker_remove_peer(worker->peers);
     rt_worker_free_sockets(worker);

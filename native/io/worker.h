@@ -83,6 +83,9 @@ void rt_worker_flush(rt_worker_peer *peer);
 /* The same, later: with the next iteration of the worker, which is woken for it. Lock held. */
 void rt_worker_flush_soon(rt_worker_peer *peer);
 
+/* The type of an event of a fan-out, whose tag it has: ask rt_fanout_key_frame_needed() and rt_fanout_bitrate(). */
+#define RT_WORKER_EVENT_FANOUT ((rt_peer_event_type)(RT_PEER_EVENT_MEDIA + 1))
+
 typedef struct rt_worker_event {
     uint64_t tag;
     rt_peer_event event;

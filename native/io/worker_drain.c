@@ -188,10 +188,12 @@ bool rt_worker_drain(rt_worker_peer *peer, rt_time now)
 
 void rt_worker_drain_active(rt_worker *worker, rt_time now)
 {
-    rt_worker_peer *peer;
-    while ((peer = worker->active_first)) {
-        rt_worker_deactivate(peer);
-        rt_worker_drain(peer, now);
-    }
+    do { /* what was taken from one peer may be for others */
+        rt_worker_peer *peer;
+        while ((peer = worker->active_first)) {
+            rt_worker_deactivate(peer);
+            rt_worker_drain(peer, now);
+        }
+    } while (rt_fanouts_run(worker, now));
     rt_worker_send(worker);
 }

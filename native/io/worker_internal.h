@@ -8,6 +8,7 @@
 
 #include "base/heap.h"
 #include "base/random.h"
+#include "io/fanout_internal.h"
 #include "io/outbox.h"
 #include "io/route.h"
 #include "io/udp.h"
@@ -36,6 +37,7 @@ struct rt_worker_peer {
     rt_worker *worker;
     rt_peer *machine;
     rt_mailbox *mailbox; /* once there is media */
+    rt_fanout_ties fanout;
     uint64_t tag;
     rt_worker_peer *next, **link; /* all peers */
     rt_worker_peer *next_active;  /* those to be drained, a queue */
@@ -65,6 +67,7 @@ struct rt_worker {
     uint32_t peer_count;
     uint32_t handshakes, handshakes_at_once; /* under way now, and at the most since there were none */
     rt_worker_peer *active_first, **active_last;
+    rt_fanouts fanouts;
 
     rt_worker_socket *sockets; /* by index */
     uint32_t sockets_max, socket_count, socket_hint, blocked_count;
@@ -94,6 +97,8 @@ void rt_worker_deactivate(rt_worker_peer *peer);
 /* Events to the outbox, packets into the batch, the timer set. Returns whether there were events. */
 bool rt_worker_drain(rt_worker_peer *peer, rt_time now);
 void rt_worker_drain_active(rt_worker *worker, rt_time now);
+/* After calls into many peers' machines, which are active: as rt_worker_flush, for all of them together. */
+void rt_worker_flush_active(rt_worker *worker);
 /* Sends what is in the batch, and empties it. */
 void rt_worker_send(rt_worker *worker);
 /* A blocked socket is writable again, or gone. */

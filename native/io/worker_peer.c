@@ -254,6 +254,7 @@ void rt_worker_remove_peer(rt_worker_peer *peer)
     rt_peer_close(peer->machine, now);
     while (rt_peer_transmit(peer->machine, &worker->batch, now) > 0) /* blocked or not: there is a backlog for it */
         rt_worker_send(worker);
+    rt_fanouts_forget(peer);
     rt_worker_deactivate(peer);
     rt_worker_note_handshake(peer, true);
     rt_heap_remove(&worker->timers, &peer->timer);

@@ -100,6 +100,8 @@ void rt_media_remove_section(rt_media *media, uint8_t section, rt_time now);
  * sending now. */
 rt_status rt_media_send(rt_media *media, uint8_t section, uint8_t encoding, const rt_frame *frame, rt_span data,
                         rt_time captured, rt_time now);
+/* Whether a frame of it would be taken now. */
+bool rt_media_can_send(const rt_media *media, uint8_t section, uint8_t encoding);
 /* Payloads that are shared among peers. */
 rt_status rt_media_send_payloads(rt_media *media, uint8_t section, uint8_t encoding, rt_payloads *payloads,
                                  const rt_frame *frame, rt_time captured, rt_time now);
@@ -107,6 +109,8 @@ rt_status rt_media_send_payloads(rt_media *media, uint8_t section, uint8_t encod
 size_t rt_media_max_payload(const rt_media *media, uint8_t section);
 rt_status rt_media_set_encoding(rt_media *media, uint8_t section, uint8_t encoding, bool active, uint64_t max_bitrate,
                                 rt_time now);
+/* What the encoding should be encoded at now, as the last RT_MEDIA_EVENT_BITRATE of it; 0: nothing, or no such one. */
+uint64_t rt_media_bitrate(const rt_media *media, uint8_t section, uint8_t encoding);
 void rt_media_set_bitrate(rt_media *media, uint64_t min, uint64_t start, uint64_t max, rt_time now);
 
 /* ---- receiving ---- */

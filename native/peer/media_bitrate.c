@@ -152,6 +152,12 @@ void rt_media_distribute(rt_media *media, rt_time now)
         left = give_video(media, rank, left);
 }
 
+uint64_t rt_media_bitrate(const rt_media *media, uint8_t section, uint8_t encoding)
+{
+    const rt_media_line *line = media->lines[section];
+    return line && encoding < line->outbound_count ? line->outbound[encoding]->target : 0;
+}
+
 void rt_media_set_bitrate(rt_media *media, uint64_t min, uint64_t start, uint64_t max, rt_time now)
 {
     rt_bandwidth_set_limits(media->bandwidth, min, start, max, now);

@@ -17,13 +17,19 @@ size_t rt_media_max_payload(const rt_media *media, uint8_t section)
     return media->config.mtu - header - media->tag_size;
 }
 
-static rt_status find_stream(rt_media *media, uint8_t section, uint8_t encoding, rt_media_outbound **out)
+static rt_status find_stream(const rt_media *media, uint8_t section, uint8_t encoding, rt_media_outbound **out)
 {
-    rt_media_line *line = media->lines[section];
+    const rt_media_line *line = media->lines[section];
     if (!line || encoding >= line->outbound_count)
         return RT_NOT_FOUND;
     *out = line->outbound[encoding];
     return media->started && !media->closed && rt_media_sends(*out) ? RT_OK : RT_CLOSED;
+}
+
+bool rt_media_can_send(const rt_media *media, uint8_t section, uint8_t encoding)
+{
+    rt_media_outbound *stream;
+    return find_stream(media, section, encoding, &stream) == RT_OK;
 }
 
 rt_status rt_media_send_payloads(rt_media *media, uint8_t section, uint8_t encoding, rt_payloads *payloads,

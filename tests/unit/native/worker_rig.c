@@ -45,6 +45,7 @@ static rig_node *add_node(rig *r, rt_worker *worker, bool controlling)
     rt_peer_config_default(&config);
     config.ice.controlling = controlling;
     config.dtls.certificate = r->certificate;
+    config.dtls.srtp_profiles[0] = RT_SRTP_AEAD_AES_128_GCM;
     CHECK_EQ(rt_worker_add_peer(worker, &config, node->tag, &node->peer), RT_OK);
     return node;
 }
@@ -223,6 +224,12 @@ void rig_take(rig *r, rt_worker *worker)
 {
     rt_worker_event event;
     while (rt_worker_event_next(worker, &event)) {
+        if (event.event.type >= RT_PEER_EVENT_MEDIA) {
+            if (r->on_media)
+                r->on_media(r, &event);
+            rt_worker_event_drop(&event);
+            continue;
+        }
         rig_node *node = &r->nodes[event.tag];
         CHECK(event.tag < r->node_count && node->worker == worker);
         if (event.event.type == RT_PEER_EVENT_ICE)

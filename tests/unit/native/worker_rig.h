@@ -22,6 +22,8 @@ typedef struct rig_node {
     bool echo; /* every message goes back */
 } rig_node;
 
+struct rig;
+
 typedef struct rig {
     rt_worker *workers[4];
     uint32_t worker_count;
@@ -30,6 +32,8 @@ typedef struct rig {
     uint32_t node_count;
     uint64_t messages; /* for rig_exchanged: 200 of 20000 bytes unless changed */
     size_t message_size;
+    void (*on_media)(struct rig *, rt_worker_event *event); /* of media and fan-outs; NULL: dropped */
+    void *context;
 } rig;
 
 rig *rig_new(void);
