@@ -6,12 +6,15 @@ the receiver wishes (Opus: RFC 7587 section 7, stereo and bitrates among them) a
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from .model import Codec, parameters_of
 
 __all__ = ["RtpCodec", "answered", "codec_of", "default_codecs", "matches"]
+
+
+AUXILIARY = frozenset({"red", "telephone-event", "cn"})
 
 
 @dataclass(slots=True, frozen=True)
@@ -27,6 +30,13 @@ class RtpCodec:
     channels: int = 1
     parameters: str = ""
     feedback: tuple[str, ...] = ()
+    identity: tuple[str | int, ...] = field(init=False, repr=False, compare=False)
+    """What makes it this codec: equal for codecs that match."""
+
+    def __post_init__(self) -> None:
+        name = self.name.lower()
+        identity = (self.kind, name, self.clock_rate, self.channels, *_variant(name, self.parameters))
+        object.__setattr__(self, "identity", identity)
 
     @property
     def mime_type(self) -> str:
@@ -44,7 +54,106 @@ class RtpCodec:
         return self.name.lower() not in AUXILIARY
 
 
-AUXILIARY = frozenset({"red", "telephone-event", "cn"})
+def matches(one: RtpCodec, other: RtpCodec) -> bool:
+    """Whether they are the same codec, whatever their feedback."""
+    return one.identity == other.identity
+
+
+def _variant(name: str, text: str) -> tuple[str, ...]:
+    """Those format parameters that make another codec of the same name."""
+    if name not in ("h264", "h265", "vp9", "av1"):
+        return ()
+    parameters = parameters_of(text)
+    if name == "h264":
+        profile = h264_profile(parameters.get("profile-level-id", DEFAULT_H264))
+        return parameters.get("packetization-mode", "0"), profile
+    if name == "h265":
+        mode = parameters.get("tx-mode", "SRST").upper()
+        return parameters.get("profile-id", "1"), parameters.get("tier-flag", "0"), mode
+    if name == "vp9":
+        return (parameters.get("profile-id", "0"),)
+    return (parameters.get("profile", "0"),)
+
+
+DEFAULT_H264 = "420010"
+"""Baseline at level 1: RFC 6184 section 8.1, where there is no profile-level-id."""
+
+# profile_idc, bits of profile_iop that count, their value, name (RFC 6184 section 8.1, table 5)
+_H264_PROFILES = (
+    (0x42, 0x4F, 0x40, "constrained-baseline"),
+    (0x4D, 0x8F, 0x80, "constrained-baseline"),
+    (0x58, 0xCF, 0xC0, "constrained-baseline"),
+    (0x42, 0x4F, 0x00, "baseline"),
+    (0x58, 0xCF, 0x80, "baseline"),
+    (0x4D, 0xAF, 0x00, "main"),
+    (0x64, 0xFF, 0x00, "high"),
+    (0x64, 0xFF, 0x0C, "constrained-high"),
+    (0xF4, 0xFF, 0x00, "high-444"),
+)
+
+
+def h264_profile(profile_level_id: str) -> str:
+    """The profile's name; for others, and for what is malformed, the text without its level."""
+    try:
+        number = int(profile_level_id, 16)
+    except ValueError:
+        return profile_level_id
+    if len(profile_level_id) != 6:
+        return profile_level_id
+    for idc, mask, value, name in _H264_PROFILES:
+        if number >> 16 == idc and (number >> 8) & mask == value:
+            return name
+    return profile_level_id[:4].lower()
+
+
+def answered(ours: RtpCodec, offered: RtpCodec) -> RtpCodec:
+    """What an answer says to an offered codec that matches `ours`: our parameters, with the level that both
+    have where it must be the same in both directions, and the feedback of both."""
+    parameters = _answered_parameters(ours, offered)
+    if parameters != ours.parameters:
+        ours = replace(ours, parameters=parameters)
+    return with_feedback(ours, offered)
+
+
+def with_feedback(codec: RtpCodec, other: RtpCodec) -> RtpCodec:
+    """The codec with the feedback that `other` has, too."""
+    if codec.feedback == other.feedback:
+        return codec
+    feedback = tuple(kind for kind in codec.feedback if kind in other.feedback)
+    return codec if feedback == codec.feedback else replace(codec, feedback=feedback)
+
+
+def _answered_parameters(ours: RtpCodec, offered: RtpCodec) -> str:
+    name = ours.name.lower()
+    if name == "red":
+        return offered.parameters  # payload types of the blocks (RFC 2198); an answer uses those of the offer
+    if name not in ("h264", "h265") or ours.parameters == offered.parameters:
+        return ours.parameters
+    mine, theirs = ours.parameter_map, offered.parameter_map
+    if name == "h264":
+        both = mine.get("level-asymmetry-allowed") == theirs.get("level-asymmetry-allowed") == "1"
+        if both or "profile-level-id" not in mine:
+            return ours.parameters
+        level = _lower_h264_level(mine["profile-level-id"], theirs.get("profile-level-id", DEFAULT_H264))
+        kept = {k: v for k, v in mine.items() if k != "level-asymmetry-allowed"}
+        return _written({**kept, "profile-level-id": level})
+    if "level-id" in mine:
+        level = theirs.get("level-id", "93")
+        if level.isascii() and level.isdecimal() and len(level) < 4:
+            return _written({**mine, "level-id": min(mine["level-id"], level, key=int)})
+    return ours.parameters
+
+
+def _lower_h264_level(ours: str, theirs: str) -> str:
+    """The profile of the offer with the lower of both levels. Level 1b is set apart by constraint_set3 with
+    level 11 in some profiles, and is taken for 1.1 here: a receiver of either can take what is sent at 1b."""
+    return theirs[:4] + min(ours[4:].lower(), theirs[4:].lower())
+
+
+def _written(parameters: dict[str, str]) -> str:
+    return ";".join(f"{name}={value}" if value else name for name, value in parameters.items())
+
+
 VIDEO_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
 AUDIO_FEEDBACK = ("transport-cc", "nack")
 
@@ -118,100 +227,18 @@ def codec_of(kind: str, codec: Codec, feedback_for_all: Iterable[str] = ()) -> R
         if codec.payload_type not in STATIC:
             return None
         name, clock_rate, channels = STATIC[codec.payload_type]
+    feedback = (*codec.feedback, *feedback_for_all)
+    usual = len(name) < 64 and len(codec.parameters) < 256 and len(feedback) < 16
+    make = _remembered if usual else _codec
+    return make(kind, name, clock_rate, channels, codec.parameters, feedback)
+
+
+def _codec(
+    kind: str, name: str, clock_rate: int, channels: int, parameters: str, feedback: tuple[str, ...]
+) -> RtpCodec:
     name = _NAMES.get(name.lower(), name)
-    feedback = dict.fromkeys((*codec.feedback, *feedback_for_all))
-    return RtpCodec(kind, name, clock_rate, channels, codec.parameters, tuple(feedback))
+    return RtpCodec(kind, name, clock_rate, channels, parameters, tuple(dict.fromkeys(feedback)))
 
 
-def matches(one: RtpCodec, other: RtpCodec) -> bool:
-    """Whether they are the same codec, whatever their feedback."""
-    return identity(one) == identity(other)
-
-
-@lru_cache(1024)
-def identity(codec: RtpCodec) -> tuple[str | int, ...]:
-    """What makes it this codec: equal for codecs that match."""
-    name = codec.name.lower()
-    return (codec.kind, name, codec.clock_rate, codec.channels, *_variant(name, codec.parameter_map))
-
-
-def _variant(name: str, parameters: dict[str, str]) -> tuple[str, ...]:
-    """Those format parameters that make another codec of the same name."""
-    if name == "h264":
-        profile = h264_profile(parameters.get("profile-level-id", DEFAULT_H264))
-        return parameters.get("packetization-mode", "0"), profile
-    if name == "h265":
-        mode = parameters.get("tx-mode", "SRST").upper()
-        return parameters.get("profile-id", "1"), parameters.get("tier-flag", "0"), mode
-    if name == "vp9":
-        return (parameters.get("profile-id", "0"),)
-    if name == "av1":
-        return (parameters.get("profile", "0"),)
-    return ()
-
-
-DEFAULT_H264 = "420010"
-"""Baseline at level 1: RFC 6184 section 8.1, where there is no profile-level-id."""
-
-# profile_idc, bits of profile_iop that count, their value, name (RFC 6184 section 8.1, table 5)
-_H264_PROFILES = (
-    (0x42, 0x4F, 0x40, "constrained-baseline"),
-    (0x4D, 0x8F, 0x80, "constrained-baseline"),
-    (0x58, 0xCF, 0xC0, "constrained-baseline"),
-    (0x42, 0x4F, 0x00, "baseline"),
-    (0x58, 0xCF, 0x80, "baseline"),
-    (0x4D, 0xAF, 0x00, "main"),
-    (0x64, 0xFF, 0x00, "high"),
-    (0x64, 0xFF, 0x0C, "constrained-high"),
-    (0xF4, 0xFF, 0x00, "high-444"),
-)
-
-
-def h264_profile(profile_level_id: str) -> str:
-    """The profile's name; for others, and for what is malformed, the text without its level."""
-    try:
-        number = int(profile_level_id, 16)
-    except ValueError:
-        return profile_level_id
-    if len(profile_level_id) != 6:
-        return profile_level_id
-    for idc, mask, value, name in _H264_PROFILES:
-        if number >> 16 == idc and (number >> 8) & mask == value:
-            return name
-    return profile_level_id[:4].lower()
-
-
-def answered(ours: RtpCodec, offered: RtpCodec) -> RtpCodec:
-    """What an answer says to an offered codec that matches `ours`: our parameters, with the level that both
-    have where it must be the same in both directions, and the feedback of both."""
-    feedback = tuple(kind for kind in ours.feedback if kind in offered.feedback)
-    return replace(ours, parameters=_answered_parameters(ours, offered), feedback=feedback)
-
-
-def _answered_parameters(ours: RtpCodec, offered: RtpCodec) -> str:
-    name = ours.name.lower()
-    mine, theirs = ours.parameter_map, offered.parameter_map
-    if name == "red":
-        return offered.parameters  # payload types of the blocks (RFC 2198); an answer uses those of the offer
-    if name == "h264":
-        both = mine.get("level-asymmetry-allowed") == theirs.get("level-asymmetry-allowed") == "1"
-        if both or "profile-level-id" not in mine:
-            return ours.parameters
-        level = _lower_h264_level(mine["profile-level-id"], theirs.get("profile-level-id", DEFAULT_H264))
-        kept = {k: v for k, v in mine.items() if k != "level-asymmetry-allowed"}
-        return _written({**kept, "profile-level-id": level})
-    if name == "h265" and "level-id" in mine:
-        level = theirs.get("level-id", "93")
-        if level.isascii() and level.isdecimal() and len(level) < 4:
-            return _written({**mine, "level-id": min(mine["level-id"], level, key=int)})
-    return ours.parameters
-
-
-def _lower_h264_level(ours: str, theirs: str) -> str:
-    """The profile of the offer with the lower of both levels. Level 1b is set apart by constraint_set3 with
-    level 11 in some profiles, and is taken for 1.1 here: a receiver of either can take what is sent at 1b."""
-    return theirs[:4] + min(ours[4:].lower(), theirs[4:].lower())
-
-
-def _written(parameters: dict[str, str]) -> str:
-    return ";".join(f"{name}={value}" if value else name for name, value in parameters.items())
+_remembered = lru_cache(1024)(_codec)
+"""The same few codecs come with every connection. What is long is not kept: the other end chose it."""

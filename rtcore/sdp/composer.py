@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .extensions import extension_ids
-from .formats import Numbering, answered_formats
+from .formats import Numbering, formats_of
 from .media_sections import acceptable, answered_media, offered_media
 from .model import Description, Fingerprint, Group, Media, Origin
 from .sections import (
@@ -124,10 +124,15 @@ class Composer:
         draft.bundled = draft.alive()
         return draft
 
-    def answer(self, transport: LocalTransport, offer: Description, before: Agreement | None) -> Draft:
-        """`SdpError` if there is no answer to the offer's setup."""
+    def answer(
+        self,
+        transport: LocalTransport,
+        offer: Description,
+        accepted: Sequence[int],
+        before: Agreement | None,
+    ) -> Draft:
+        """`accepted`: the sections that are `usable()`. `SdpError`: the offered setup has no answer."""
         draft = Draft(self._ice_lite)
-        accepted = self.usable(offer, before)
         extensions = extension_ids(offer.media[index] for index in accepted)
         setup = ""
         if accepted:
@@ -162,7 +167,8 @@ class Composer:
         return shared_transport(offer, usable, before.mid if before is not None else "")
 
     def _has_codec(self, media: Media) -> bool:
-        return bool(answered_formats(media, self._transceivers.codecs(media.kind), False))
+        known = {codec.identity for codec in self._transceivers.codecs(media.kind)}
+        return any(format.codec.primary and format.codec.identity in known for format in formats_of(media))
 
     def _section(self, kind: str, protocol: str, mid: str, transport: LocalTransport, setup: str) -> Media:
         return transport_section(kind, protocol, mid, transport, self._fingerprints, setup)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from .agreed import AgreedFormat
-from .codecs import STATIC, RtpCodec, answered, codec_of, identity, matches
+from .codecs import STATIC, RtpCodec, answered, codec_of, with_feedback
 from .model import Codec, Media
 
 __all__ = ["Numbering", "agreed_formats", "answered_formats", "formats_of", "put_formats"]
@@ -67,7 +67,7 @@ class Numbering:
         self._taken: set[int] = set()
         for media in sections:
             for format in formats_of(media):
-                number, key = format.payload_type, identity(format.codec)
+                number, key = format.payload_type, format.codec.identity
                 if key not in self._numbers and number not in self._taken:
                     self._numbers[key] = number
                     rtx = format.rtx_payload_type
@@ -98,7 +98,7 @@ class Numbering:
         return None
 
     def _number(self, codec: RtpCodec) -> int | None:
-        key = identity(codec)
+        key = codec.identity
         if key not in self._numbers:
             number = self._free(_USUAL.get((codec.name.lower(), codec.clock_rate, codec.channels)))
             if number is None:
@@ -127,13 +127,13 @@ def answered_formats(offered: Media, codecs: Sequence[RtpCodec], ordered: bool) 
     """What an answer accepts, with the numbers of the offer. Its order is that of the offer, or that of
     `codecs` if `ordered`."""
     found: list[tuple[int, AgreedFormat]] = []
+    places = {codec.identity: place for place, codec in reversed([*enumerate(codecs)])}
     for format in formats_of(offered):
-        for place, codec in enumerate(codecs):
-            if matches(codec, format.codec):
-                rtx = format.rtx_payload_type if codec.kind == "video" else None
-                kept = AgreedFormat(format.payload_type, answered(codec, format.codec), rtx)
-                found.append((place, kept))
-                break
+        place = places.get(format.codec.identity)
+        if place is not None:
+            rtx = format.rtx_payload_type if offered.kind == "video" else None
+            kept = AgreedFormat(format.payload_type, answered(codecs[place], format.codec), rtx)
+            found.append((place, kept))
     if ordered:
         found.sort(key=lambda item: item[0])
     formats = [format for _, format in found]
@@ -141,15 +141,16 @@ def answered_formats(offered: Media, codecs: Sequence[RtpCodec], ordered: bool) 
 
 
 def agreed_formats(
-    local: Media, remote: Media, answer: Media
+    local: Media, remote: Media, *, offered: bool
 ) -> tuple[tuple[AgreedFormat, ...], tuple[AgreedFormat, ...]]:
-    """(what we may receive, what we may send), both in the order of the answer, which is one of the two."""
+    """(what we may receive, what we may send), both in the order of the answer: `remote` if we `offered`."""
     ours, theirs = formats_of(local), formats_of(remote)
     receive = _meeting(ours, theirs)
     send = _meeting(theirs, ours)
-    order = {identity(format.codec): place for place, format in reversed([*enumerate(formats_of(answer))])}
+    answer = theirs if offered else ours
+    order = {format.codec.identity: place for place, format in reversed([*enumerate(answer)])}
     for formats in (receive, send):
-        formats.sort(key=lambda format: order[identity(format.codec)])
+        formats.sort(key=lambda format: order[format.codec.identity])
     return tuple(receive), tuple(send)
 
 
@@ -157,13 +158,12 @@ def _meeting(formats: list[AgreedFormat], others: list[AgreedFormat]) -> list[Ag
     """Those that the other side has, too, with the feedback of both, and RTX if both have it."""
     by_identity: dict[tuple[str | int, ...], AgreedFormat] = {}
     for one in others:
-        by_identity.setdefault(identity(one.codec), one)
+        by_identity.setdefault(one.codec.identity, one)
     found = []
     for format in formats:
-        other = by_identity.get(identity(format.codec))
+        other = by_identity.get(format.codec.identity)
         if other is not None:
-            feedback = tuple(kind for kind in format.codec.feedback if kind in other.codec.feedback)
             rtx = format.rtx_payload_type if other.rtx_payload_type is not None else None
-            codec = replace(format.codec, feedback=feedback)
+            codec = with_feedback(format.codec, other.codec)
             found.append(AgreedFormat(format.payload_type, codec, rtx, format.ptime))
     return found

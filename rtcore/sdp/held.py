@@ -83,15 +83,20 @@ class LocalDescription:
 
 
 class RemoteDescription:
-    """One that came. `tag`: the section that carries the transport; None: there is none that we use."""
+    """One that came. `usable`: the sections that we would take, or that were agreed on."""
 
-    __slots__ = ("description", "tag", "text", "type")
+    __slots__ = ("description", "text", "type", "usable")
 
-    def __init__(self, type: str, description: Description, text: str, tag: int | None) -> None:
+    def __init__(self, type: str, description: Description, text: str, usable: list[int]) -> None:
         self.type = type
         self.description = description
         self.text = text
-        self.tag = tag
+        self.usable = usable
+
+    @property
+    def tag(self) -> int | None:
+        """The section that carries the transport; None: there is none that we use."""
+        return self.usable[0] if self.usable else None
 
     @property
     def ufrag(self) -> str:

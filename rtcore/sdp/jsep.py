@@ -1,8 +1,8 @@
 """Offer and answer (RFC 3264) as a peer connection does it (JSEP, RFC 9429), without any transport.
 
 `Negotiation` keeps the signaling state and the four descriptions (current and pending, local and remote),
-makes offers and answers, checks what comes in, and says what was agreed. It does no I/O, keeps no time and
-draws no random numbers, and every method either does its work or raises and changes nothing.
+makes offers and answers, checks what comes in, and says what was agreed. It does no I/O, keeps no time, gets
+its random numbers from outside, and every method either does its work or raises and changes nothing.
 
                     set_remote(offer)                     set_local(offer)
     have-remote-offer <------------------- stable -------------------> have-local-offer
@@ -327,8 +327,9 @@ class Negotiation:
 
     def _make_answer(self) -> LocalDescription:
         transport = self._local_transport()
-        assert self._pending_remote is not None
-        draft = self._composer.answer(transport, self._pending_remote.description, self.agreement)
+        remote = self._pending_remote
+        assert remote is not None
+        draft = self._composer.answer(transport, remote.description, remote.usable, self.agreement)
         return self._finish("answer", draft, transport)
 
     def _finish(self, type: str, draft: Draft, transport: LocalTransport) -> LocalDescription:
@@ -394,7 +395,7 @@ class Negotiation:
         for answered, offered in zip(parsed.media, local.description.media, strict=True):
             answered.mid = answered.mid or offered.mid
         agreement = agree(local.description, parsed, local.transceivers, offered=True, before=self.agreement)
-        remote = RemoteDescription(kind, parsed, description.sdp, None)
+        remote = RemoteDescription(kind, parsed, description.sdp, [])
         changes = self._answered(kind, local, remote, agreement)
         self._collect(remote)
         return changes
@@ -407,7 +408,7 @@ class Negotiation:
         if usable:
             check_transport(parsed, parsed.media[usable[0]])
         changes = self._rollback("have-local-offer") if self._state == "have-local-offer" else Changes()
-        remote = RemoteDescription("offer", parsed, description.sdp, usable[0] if usable else None)
+        remote = RemoteDescription("offer", parsed, description.sdp, usable)
         self._pending_remote = remote
         self._created_offer = self._created_answer = None
         self._state = "have-remote-offer"
@@ -448,8 +449,8 @@ class Negotiation:
         agreement: Agreement | None,
     ) -> Changes:
         """An answer was set, of either side."""
-        accepted = accepted_sections(local.description, remote.description)
-        remote.tag = accepted[0] if accepted else None
+        if kind == "answer" or remote.type != "offer":
+            remote.usable = accepted_sections(local.description, remote.description)
         changes = Changes()
         agreed = {section.index: section for section in agreement.sections} if agreement is not None else {}
         for index, one in enumerate(local.transceivers):

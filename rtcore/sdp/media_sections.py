@@ -202,7 +202,7 @@ def agreed_section(
 ) -> AgreedSection:
     """What `local` and `remote` say together; `offered`: the offer is `local`. SSRCs that are in `ssrcs`,
     ours and those of other sections, are not taken for this one's; its own are added."""
-    formats, send_formats = agreed_formats(local, remote, remote if offered else local)
+    formats, send_formats = agreed_formats(local, remote, offered=offered)
     encodings = _agreed_encodings(one, local, remote)
     ours, theirs = local.direction or "sendrecv", wanted_direction(remote)
     direction = direction_of(

@@ -41,8 +41,8 @@ _UFRAG = re.compile(r"[A-Za-z0-9+/=#_-]{4,256}")
 _PWD = re.compile(r"[A-Za-z0-9+/=#_-]{22,256}")
 _TOKEN = re.compile(r"[!#-'*+\-.0-9A-Z^-~]+")
 _DIGEST = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*")
-_RTPMAP = re.compile(r"(\d{1,3}) +([^/ ]+)/(\d{1,10})(?:/(\d{1,3}))? *")
-_FORMAT_VALUE = re.compile(r"(\d{1,3}|\*) +(.+)")
+_RTPMAP = re.compile(r"([0-9]{1,3}) +([^/ ]+)/([0-9]{1,10})(?:/([0-9]{1,3}))? *")
+_FORMAT_VALUE = re.compile(r"([0-9]{1,3}|\*) +(.+)")
 _EXTMAP = re.compile(r"(\d{1,4})(?:/(sendrecv|sendonly|recvonly|inactive))? +(\S+)(?: +(.*))?")
 _SSRC = re.compile(r"(\d{1,10}) +([^: ]+)(?::(.*))?")
 _RID = re.compile(r"([A-Za-z0-9_-]+) +(send|recv)(?: +(.*))?")
@@ -302,10 +302,9 @@ def _rtcp(media: Media, value: str) -> None:
 
 
 def _codec(media: Media, text: str) -> Codec:
-    payload_type = _integer(text, 0, 127, "a payload type")
-    codec = media.codecs.get(payload_type)
+    codec = media.codecs.get(int(text))
     if codec is None:
-        raise ValueError(f"the m-line does not name the payload type {payload_type}")
+        raise ValueError(f"the m-line does not name the payload type {text}")
     return codec
 
 
@@ -315,7 +314,9 @@ def _rtpmap(media: Media, value: str) -> None:
         raise ValueError("expected a=rtpmap:<payload type> <name>/<clock rate>[/<channels>]")
     codec = _codec(media, match[1])
     codec.name = match[2]
-    codec.clock_rate = _integer(match[3], 1, 2**32 - 1, "a clock rate")
+    codec.clock_rate = int(match[3])
+    if not 0 < codec.clock_rate < 2**32:
+        raise ValueError(f"expected a clock rate from 1 to {2**32 - 1}, got {codec.clock_rate}")
     codec.channels = int(match[4]) if match[4] else None
 
 

@@ -221,7 +221,7 @@ def test_each_side_receives_with_its_own_numbers() -> None:
     remote = section(
         "video", AgreedFormat(101, video("VP9", "max-fs=1")), AgreedFormat(100, video("VP8"), 102)
     )
-    receive, send = agreed_formats(local, remote, remote)
+    receive, send = agreed_formats(local, remote, offered=True)
     assert [(f.payload_type, f.rtx_payload_type) for f in receive] == [(98, None), (96, 97)]
     assert [(f.payload_type, f.rtx_payload_type) for f in send] == [(101, None), (100, 102)]
     assert send[0].codec.parameters == "max-fs=1"
