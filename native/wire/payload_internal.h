@@ -8,6 +8,8 @@ struct rt_packetizer {
     rt_payload_format format;
     uint16_t picture_id; /* of the next frame, 15 bits */
     uint8_t tl0;         /* of the last frame of the base layer */
+    bool has_layers;     /* a frame was of a higher temporal layer */
+    bool tells_layers;   /* VP9: so since the last key frame */
 };
 
 /* One payload format. payload.c has checked before: no payload is empty, `count` is not 0, `data` is neither empty

@@ -52,6 +52,9 @@ bool rt_annexb_next(rt_span *rest, rt_span *nal)
 {
     const uint8_t *end = rest->data + rest->size;
     const uint8_t *start = find_start(rest->data, end);
+    for (const uint8_t *at = rest->data; at < start; at++)
+        if (*at != 0)
+            return false;
     if (start == end)
         return false;
     start += 3;

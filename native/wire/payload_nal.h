@@ -54,7 +54,8 @@ rt_status rt_nal_assemble(const rt_nal_rules *rules,
 rt_status rt_nal_packetize(const rt_nal_rules *rules, bool single, bool (*key)(const uint8_t *header),
                            const rt_frame *frame, rt_span data, size_t max_payload, rt_payloads **out);
 
-/* The next NAL unit behind a start code, without zeros at its end; false when there is none any more. */
+/* The next NAL unit behind a start code, without zeros at its end; false when there is none any more, or something
+ * else than zeros comes first. */
 bool rt_annexb_next(rt_span *rest, rt_span *nal);
 
 #endif

@@ -21,8 +21,9 @@
  *   +-+-+-+-+-+-+-+-+
  *   |TID|U| R |RES|     of each picture, followed by R bytes of P_DIFF
  *
- * We send in flexible mode: each picture needs the one before it, which is true whatever the encoder does. The other
- * mode wants the pattern of the layers told ahead.
+ * We send no layers where there are none, which any receiver understands. Where a stream turns out to have temporal
+ * layers, it goes on in flexible mode from its next key frame on: each picture needs the one before it, which is true
+ * whatever the encoder does, while the other mode wants the pattern of the layers told ahead.
  */
 #include "wire/bits.h"
 #include "wire/payload_internal.h"
@@ -210,15 +211,21 @@ static rt_status packetize(rt_packetizer *packetizer, const rt_frame *frame, rt_
         return RT_INVALID;
     uint16_t width = 0, height = 0;
     bool key = is_key(data, &width, &height);
+    packetizer->has_layers |= frame->temporal > 0;
+    if (key)
+        packetizer->tells_layers = packetizer->has_layers;
     uint8_t head[DESCRIPTOR + STRUCTURE] = {
-        (uint8_t)(I | (key ? 0 : P) | L | F | B | (width ? V : 0)),
+        (uint8_t)(I | (key ? 0 : P) | B | (width ? V : 0)),
         (uint8_t)(M | packetizer->picture_id >> 8),
         (uint8_t)packetizer->picture_id,
-        (uint8_t)(frame->temporal << 5),
     };
-    size_t head_size = 4;
-    if (!key)
-        head[head_size++] = 1 << 1; /* P_DIFF 1, none follows */
+    size_t head_size = 3;
+    if (packetizer->tells_layers) {
+        head[0] |= L | F;
+        head[head_size++] = (uint8_t)(frame->temporal << 5);
+        if (!key)
+            head[head_size++] = 1 << 1; /* P_DIFF 1, none follows */
+    }
     const size_t later = head_size; /* what the other payloads have of it */
     if (width) {
         head[head_size] = Y;

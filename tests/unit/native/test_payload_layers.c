@@ -67,16 +67,20 @@ static void test_vp9_round_trip_with_the_size_in_the_first_payload(void)
     rt_packetizer_free(packetizer);
 }
 
-static void test_vp9_picture_ids_count_and_wrap(void)
+static void test_vp9_picture_ids_count_and_layers_are_told_from_a_key_frame_on(void)
 {
     rt_packetizer *packetizer = packetizer_of(vp9);
     uint16_t before = 0;
     for (uint32_t i = 0; i < 0x8002; i++) {
-        const rt_frame frame = {.codec = RT_CODEC_VP9, .temporal = i % 3};
+        const bool key = i % 100 == 0, told = i >= 100;
+        const rt_frame frame = {.codec = RT_CODEC_VP9, .temporal = i % 100 % 3};
         rt_payloads *payloads;
-        CHECK_EQ(rt_packetizer_frame(packetizer, &frame, BYTES(0x86, 2, 3), 1200, &payloads), RT_OK);
+        rt_span data = key ? BYTES(VP9_KEY) : BYTES(0x86, 2, 3);
+        CHECK_EQ(rt_packetizer_frame(packetizer, &frame, data, 1200, &payloads), RT_OK);
         rt_payload_info info = inspected(vp9, rt_payload_span(payloads, 0));
-        CHECK(info.picture_id_bits == 15 && info.temporal == i % 3 && info.starts_frame && !info.key);
+        CHECK(info.picture_id_bits == 15 && info.starts_frame && info.key == key);
+        CHECK_EQ(info.temporal, told ? frame.temporal : 0);
+        CHECK_EQ(payloads->items[0].temporal, frame.temporal);
         CHECK(i == 0 || info.picture_id == ((before + 1) & 0x7FFF));
         before = info.picture_id;
         rt_payloads_unref(payloads);
@@ -330,7 +334,7 @@ int main(int argc, char **argv)
     RUN(test_vp9_non_flexible_mode_of_rfc9628_section_4_2);
     RUN(test_vp9_flexible_mode_and_scalability_structure);
     RUN(test_vp9_round_trip_with_the_size_in_the_first_payload);
-    RUN(test_vp9_picture_ids_count_and_wrap);
+    RUN(test_vp9_picture_ids_count_and_layers_are_told_from_a_key_frame_on);
     RUN(test_vp9_spatial_layers_become_a_superframe);
     RUN(test_vp9_malformed);
     RUN(test_h265_single_nal_units_of_rfc7798_section_4_4_1);

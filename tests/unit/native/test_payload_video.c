@@ -227,8 +227,8 @@ static void test_h264_refuses_what_is_not_annex_b(void)
     rt_packetizer *packetizer = packetizer_of(h264);
     const rt_frame frame = {.codec = RT_CODEC_H264};
     rt_payloads *payloads;
-    const rt_span bad[] = {BYTES(1, 2, 3), BYTES(0, 0, 0, 1), BYTES(START, 0x00, 1), BYTES(START, 0x78, 0, 1, 1),
-                           BYTES(0, 0, 0, 0)};
+    const rt_span bad[] = {BYTES(1, 2, 3),        BYTES(0, 0, 0, 1),           BYTES(9, 0, 0, 1, 0x65, 1),
+                           BYTES(START, 0x00, 1), BYTES(START, 0x78, 0, 1, 1), BYTES(0, 0, 0, 0)};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK_EQ(rt_packetizer_frame(packetizer, &frame, bad[i], 1200, &payloads), RT_INVALID);
     rt_packetizer_free(packetizer);
