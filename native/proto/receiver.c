@@ -27,7 +27,8 @@ static void take_formats(rt_receiver *r, const rt_receiver_format *formats, size
 {
     memset(r->formats, 0, sizeof r->formats);
     for (size_t i = 0; i < count; i++)
-        r->formats[formats[i].payload_type & 127] = formats[i];
+        if (rt_codec_is_video(formats[i].payload.codec) == r->config.video)
+            r->formats[formats[i].payload_type & 127] = formats[i];
 }
 
 static const rt_receiver_format *format_of(const rt_receiver *r, uint8_t payload_type)

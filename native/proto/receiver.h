@@ -31,7 +31,7 @@ typedef struct rt_receiver_format {
 
 typedef struct rt_receiver_config {
     uint32_t ssrc;
-    const rt_receiver_format *formats; /* copied; RED among them is unwrapped inside */
+    const rt_receiver_format *formats; /* copied, those of the other kind left out; RED is unwrapped inside */
     size_t format_count;
     bool video;
     rt_time min_delay, max_delay; /* of the jitter buffer; default 0 and 2 s */
