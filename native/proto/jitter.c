@@ -357,14 +357,13 @@ rt_time rt_jitter_deadline(const rt_jitter *j)
     return j->ready ? INT64_MIN : j->deadline;
 }
 
-void rt_jitter_restart(rt_jitter *j, uint64_t sequence)
+void rt_jitter_restart(rt_jitter *j, uint64_t sequence, rt_time now)
 {
     bool passthrough = j->config.passthrough;
     rt_time patience = j->patience;
     j->config.passthrough = true;
     j->patience = 0;
     rt_frame *frame;
-    rt_time now = rt_time_max(j->timeline.arrived, 0);
     while (j->count) { /* what is whole, and behind each hole */
         while ((frame = j->config.video ? rt_jitter_video_pop(j, now) : rt_jitter_audio_pop(j, now))) {
             *j->ready_end = frame;

@@ -68,7 +68,7 @@ rt_status rt_jitter_add(rt_jitter *jitter, const rt_jitter_packet *packet, rt_ti
 bool rt_jitter_add_redundant(rt_jitter *jitter, const rt_jitter_packet *packet, rt_time now);
 /* The numbers go on at `sequence` (a sender that started anew): frames that are whole leave at once, the rest is
  * dropped. */
-void rt_jitter_restart(rt_jitter *jitter, uint64_t sequence);
+void rt_jitter_restart(rt_jitter *jitter, uint64_t sequence, rt_time now);
 
 /* The next frame that is due, or NULL; the caller owns it. Drain after add(), and at the deadline. */
 rt_frame *rt_jitter_pop(rt_jitter *jitter, rt_time now);

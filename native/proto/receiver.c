@@ -189,7 +189,7 @@ rt_status rt_receiver_receive(rt_receiver *r, const rt_rtp *rtp, const rt_rtp_va
     case RT_ARRIVAL_DUPLICATE: r->stats.packets_duplicate++; return RT_REPLAYED;
     case RT_ARRIVAL_RESTART:
         r->stats.jumps++;
-        rt_jitter_restart(r->jitter, packet.sequence);
+        rt_jitter_restart(r->jitter, packet.sequence, now);
         rt_nack_restart(&r->nack, packet.sequence);
         break;
     case RT_ARRIVAL_NEW: break;

@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 7:
             if (operation & 8) {
                 f.sequence = rt_jitter_head(f.jitter) + 70000;
-                rt_jitter_restart(f.jitter, f.sequence);
+                rt_jitter_restart(f.jitter, f.sequence, f.now);
             }
             break;
         }
