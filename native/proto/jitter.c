@@ -205,18 +205,20 @@ static rt_status reach(rt_jitter *j, uint64_t sequence)
 
 static void describe_slot(rt_jitter *j, rt_jitter_slot *slot, const rt_rtp_values *values)
 {
-    if (values && RT_RTP_HAS(values, RT_RTP_VIDEO_ORIENTATION))
-        j->rotation = values->orientation & 3;
-    slot->rotation = j->rotation;
     slot->audio_level = RT_FRAME_NO_LEVEL;
-    if (!values)
-        return;
-    if (RT_RTP_HAS(values, RT_RTP_AUDIO_LEVEL)) {
-        slot->audio_level = (int8_t)-(int8_t)(values->audio_level & 127);
-        slot->voice = values->voice;
+    slot->voice = false;
+    slot->captured = 0;
+    if (values && values->present) {
+        if (RT_RTP_HAS(values, RT_RTP_VIDEO_ORIENTATION))
+            j->rotation = values->orientation & 3;
+        if (RT_RTP_HAS(values, RT_RTP_AUDIO_LEVEL)) {
+            slot->audio_level = (int8_t)-(int8_t)(values->audio_level & 127);
+            slot->voice = values->voice;
+        }
+        if (RT_RTP_HAS(values, RT_RTP_ABS_CAPTURE_TIME))
+            slot->captured = values->capture_time;
     }
-    if (RT_RTP_HAS(values, RT_RTP_ABS_CAPTURE_TIME))
-        slot->captured = values->capture_time;
+    slot->rotation = j->rotation;
 }
 
 /* Audio is made a frame at once: its one copy. */
@@ -237,33 +239,34 @@ static rt_frame *frame_of(const rt_jitter_packet *packet)
 static rt_status fill(rt_jitter *j, const rt_jitter_packet *packet, int64_t timestamp, rt_time now)
 {
     rt_jitter_slot *slot = rt_jitter_at(j, packet->sequence);
-    rt_jitter_slot made = {.kind = RT_JITTER_PADDING,
-                           .payload_type = packet->payload_type,
-                           .marker = packet->marker,
-                           .recovered = packet->recovered,
-                           .size = (uint32_t)packet->payload.size,
-                           .timestamp = timestamp,
-                           .arrived = now,
-                           .format = *packet->format};
-    if (packet->info) {
-        made.info = *packet->info;
-        describe_slot(j, &made, packet->values);
-        if (j->config.video) {
-            made.kind = RT_JITTER_PAYLOAD;
-            made.data = rt_jitter_pool_take(&j->pool, packet->payload.size);
-            if (!made.data)
-                return RT_NO_MEMORY;
-            memcpy(made.data, packet->payload.data, packet->payload.size);
-        } else {
-            made.kind = RT_JITTER_FRAME;
-            made.frame = frame_of(packet);
-            if (!made.frame)
-                return RT_NO_MEMORY;
-        }
+    clear(j, slot); /* a redundant copy, if anything */
+    if (!packet->info) {
+        slot->kind = RT_JITTER_PADDING;
+    } else if (j->config.video) {
+        slot->data = rt_jitter_pool_take(&j->pool, packet->payload.size);
+        if (!slot->data)
+            return RT_NO_MEMORY;
+        memcpy(slot->data, packet->payload.data, packet->payload.size);
+        slot->kind = RT_JITTER_PAYLOAD;
+    } else {
+        slot->frame = frame_of(packet);
+        if (!slot->frame)
+            return RT_NO_MEMORY;
+        slot->kind = RT_JITTER_FRAME;
     }
-    clear(j, slot);
-    *slot = made;
     j->count++;
+    slot->payload_type = packet->payload_type;
+    slot->marker = packet->marker;
+    slot->recovered = packet->recovered;
+    slot->redundant = false;
+    slot->size = (uint32_t)packet->payload.size;
+    slot->timestamp = timestamp;
+    slot->arrived = now;
+    slot->format = *packet->format;
+    if (packet->info) {
+        slot->info = *packet->info;
+        describe_slot(j, slot, packet->values);
+    }
     return RT_OK;
 }
 
