@@ -93,7 +93,9 @@ class Aiortc:
 def test_jitter(benchmark: Any, side: Callable[[list[bytes]], Any], kind: str) -> None:
     benchmark.group = f"jitter buffer, {FRAMES * PACKETS} packets {kind}"
     frames = benchmark(side(stream(kind)).run)
-    lost = {(data[2] << 8 | data[3]) for data in stream("in order")} - {(d[2] << 8 | d[3]) for d in stream(kind)}
+    lost = {(data[2] << 8 | data[3]) for data in stream("in order")} - {
+        (d[2] << 8 | d[3]) for d in stream(kind)
+    }
     whole = FRAMES - len({((sequence - 60000) & 0xFFFF) // PACKETS for sequence in lost})
     assert frames == whole if side is not Aiortc else frames <= whole
     benchmark.extra_info["frames"] = frames

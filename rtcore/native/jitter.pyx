@@ -1,10 +1,9 @@
 # cython: language_level=3
-"""The jitter buffer alone, for people with RTP packets of their own: packets in, in whatever order they come; encoded
-frames out, in decodable order, at the time of their playout.
+"""The jitter buffer alone, for people with RTP packets of their own: packets in, in whatever order they come;
+encoded frames out, in decodable order, at the time of their playout.
 
-`add()` takes one packet and `add_batch()` many without the GIL; `pop()` gives the frames that are due, `deadline`
-says when the next will be. There is no clock inside: the caller says what time it is.
-"""
+`add()` takes one packet and `add_batch()` many without the GIL; `pop()` gives the frames that are due,
+`deadline` says when the next will be. There is no clock inside: the caller says what time it is. """
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -55,7 +54,9 @@ cdef extern from "wire/payload.h" nogil:
     ctypedef struct rt_payload_info:
         uint32_t duration
 
-    rt_status rt_payload_inspect(const rt_payload_format *format, rt_span payload, bint marker, rt_payload_info *out)
+    rt_status rt_payload_inspect(
+        const rt_payload_format *format, rt_span payload, bint marker, rt_payload_info *out
+    )
 
 
 cdef extern from "proto/reception.h" nogil:
@@ -69,9 +70,12 @@ cdef extern from "proto/reception.h" nogil:
         uint64_t received
         uint32_t jitter
 
-    rt_arrival rt_reception_sequence(rt_reception *reception, uint16_t sequence, bint recovered, uint64_t *extended)
-    void rt_reception_time(rt_reception *reception, uint64_t extended, uint32_t timestamp, uint32_t clock_rate,
-                           rt_time now)
+    rt_arrival rt_reception_sequence(
+        rt_reception *reception, uint16_t sequence, bint recovered, uint64_t *extended
+    )
+    void rt_reception_time(
+        rt_reception *reception, uint64_t extended, uint32_t timestamp, uint32_t clock_rate, rt_time now
+    )
     int64_t rt_reception_lost(const rt_reception *reception)
 
 
@@ -130,13 +134,12 @@ cdef enum:
 cdef class JitterBuffer:
     """The jitter buffer of one stream of one codec (its SDP name, as in `EncodedFrame`; not "red").
 
-    Video frames come whole and in decodable order; after a loss that lasts for `patience` seconds the next key
-    frame ends the wait (`key_frame_needed`), or for VP8 and VP9 the next frame that refers to nothing lost. Audio
-    comes on a time line without gaps: what did not come in time is a frame with `lost`. The delay adapts between
-    `min_delay` and `max_delay` seconds to the 95% quantile of how late packets come. `passthrough`: frames
-    come as soon as they are whole and in order, without delay and concealment. Not to be used by two threads at
-    once.
-    """
+    Video frames come whole and in decodable order; after a loss that lasts for `patience` seconds the next
+    key frame ends the wait (`key_frame_needed`), or for VP8 and VP9 the next frame that refers to nothing
+    lost. Audio comes on a time line without gaps: what did not come in time is a frame with `lost`. The delay
+    adapts between `min_delay` and `max_delay` seconds to the 95% quantile of how late packets come.
+    `passthrough`: frames come as soon as they are whole and in order, without delay and concealment. Not to
+    be used by two threads at once. """
 
     cdef rt_jitter *jitter
     cdef rt_reception reception
@@ -157,8 +160,8 @@ cdef class JitterBuffer:
         max_packets=2048,
         patience=0.1,
     ):
-        """`clock_rate`: of the RTP timestamps, by default the codec's (L16 has none). `max_packets`: how many may
-        wait, up to 65536. `ValueError` for what is out of range or an unknown codec."""
+        """`clock_rate`: of the RTP timestamps, by default the codec's (L16 has none). `max_packets`: how many
+        may wait, up to 65536. `ValueError` for what is out of range or an unknown codec."""
         cdef rt_jitter_config config
         cdef int number = codec_of(codec)
         if self.jitter != NULL:
@@ -229,7 +232,9 @@ cdef class JitterBuffer:
         packet.payload = rtp.payload
         return rt_jitter_add(self.jitter, &packet, now)
 
-    cdef Py_ssize_t take_all(self, const rt_span *packets, Py_ssize_t count, bint recovered, rt_time now) except -1:
+    cdef Py_ssize_t take_all(
+        self, const rt_span *packets, Py_ssize_t count, bint recovered, rt_time now
+    ) except -1:
         cdef Py_ssize_t kept = 0, i
         cdef rt_status status
         with nogil:
@@ -244,10 +249,11 @@ cdef class JitterBuffer:
         return kept
 
     def add(self, packet, now, *, recovered=False):
-        """Takes one RTP packet (decrypted, any payload type) that came at `now`, in seconds of the caller's clock.
+        """Takes one RTP packet (decrypted, any payload type) that came at `now`, in seconds of the caller's
+        clock.
 
-        `recovered`: by retransmission. Returns whether it was kept: False for what is malformed, a duplicate, too
-        late, or so far from the others that it is on probation; all are counted. Copies what it keeps.
+        `recovered`: by retransmission. Returns whether it was kept: False for what is malformed, a duplicate,
+        too late, or so far from the others that it is on probation; all are counted. Copies what it keeps.
         """
         cdef Py_buffer view
         cdef rt_status status
@@ -264,7 +270,8 @@ cdef class JitterBuffer:
         return status == RT_OK
 
     def add_batch(self, packets, now, *, recovered=False):
-        """The same for a sequence of packets that came in this order; without the GIL. Returns how many were kept."""
+        """The same for a sequence of packets that came in this order; without the GIL. Returns how many were
+        kept."""
         cdef rt_span few[FEW]
         cdef rt_span *spans = few
         cdef Py_buffer *views = NULL
@@ -300,8 +307,8 @@ cdef class JitterBuffer:
                 free(spans)
 
     def pop(self, now):
-        """The frames that are due at `now`, as a list of `EncodedFrame`. Call it after packets were added, and when
-        the deadline has come."""
+        """The frames that are due at `now`, as a list of `EncodedFrame`. Call it after packets were added,
+        and when the deadline has come."""
         cdef rt_time at = to_time(now, "now")
         cdef rt_frame *frame
         cdef list out = []
@@ -314,8 +321,8 @@ cdef class JitterBuffer:
 
     @property
     def deadline(self):
-        """When `pop()` may have something next, in seconds of the caller's clock. None: not before another packet
-        comes."""
+        """When `pop()` may have something next, in seconds of the caller's clock. None: not before another
+        packet comes."""
         self.ready()
         return from_deadline(rt_jitter_deadline(self.jitter))
 
@@ -333,7 +340,8 @@ cdef class JitterBuffer:
         rt_jitter_set_delay(self.jitter, least, most)
 
     def set_patience(self, patience):
-        """How many seconds a hole is waited for before a key frame is needed: what a retransmission may take."""
+        """How many seconds a hole is waited for before a key frame is needed: what a retransmission may
+        take."""
         self.ready()
         rt_jitter_set_patience(self.jitter, to_time(patience, "patience"))
 
@@ -375,5 +383,5 @@ cdef int check_delay(object min_delay, object max_delay, rt_time *least, rt_time
     least[0] = to_time(min_delay, "min_delay")
     most[0] = to_time(max_delay, "max_delay")
     if not 0 <= least[0] <= most[0]:
-        raise ValueError(f"the delay is bounded by 0 <= min_delay <= max_delay, not {min_delay} and {max_delay}")
+        raise ValueError(f"0 <= min_delay <= max_delay, not {min_delay} and {max_delay}")
     return 0
