@@ -4,8 +4,9 @@
  *   VP9 RFC 9628 · H.264 RFC 6184 (modes 0 and 1) · H.265 RFC 7798 · AV1 (AOM RTP specification 1.0)
  *
  * Frames are: H.264 and H.265 an access unit in Annex B form (start codes of 3 or 4 bytes in, 4 out); AV1 a
- * temporal unit in low-overhead form (every OBU with its size; temporal delimiters are dropped); the others as the
- * encoder gives them.
+ * temporal unit in low-overhead form (every OBU with its size; temporal delimiters, padding and tile lists are
+ * dropped); VP9 all spatial layers of a picture as a superframe; the others as the encoder gives them. Audio is never
+ * cut: a frame is one payload.
  *
  * Packetizing cuts a frame once into a block of payloads that any number of senders share: retransmission and a
  * thousand receivers cost no further copy. Payloads of a frame have equal sizes (but for the last), as far as the

@@ -93,8 +93,7 @@ const rt_payload_ops rt_payload_audio = {inspect, assemble, packetize};
  *   |     event     |E|R| volume    |          duration             |   RFC 4733 section 2.3
  *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *
- * Further events may follow; the first one is the newest (section 2.5.1.5 puts them in order of time, and nobody
- * does). */
+ * Further events may follow (section 2.5.1.5); the first one is read. */
 rt_status rt_telephone_event_read(rt_span payload, rt_telephone_event *out)
 {
     if (payload.size < 4 || payload.size % 4)

@@ -324,10 +324,10 @@ static size_t pack(source *s, size_t room, uint8_t *to)
     uint8_t header = s->sent ? Z : 0;
     size_t used = 1;
     for (int count = 1;; count++) {
-        size_t left = s->current.header_size + s->current.body.size - s->sent, free = room - used;
-        size_t size = left < free ? left : free, prefix = leb128_size(size);
+        size_t left = s->current.header_size + s->current.body.size - s->sent, space = room - used;
+        size_t size = left < space ? left : space, prefix = leb128_size(size);
         /* The last one needs no size: where the payload is full, or nothing more would fit. */
-        bool last = count == ELEMENTS || size + prefix + 1 > free;
+        bool last = count == ELEMENTS || size + prefix + 1 > space;
         source after = *s;
         if (size == left)
             advance(&after);
