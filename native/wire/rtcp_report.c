@@ -58,7 +58,8 @@ void rt_rtcp_write_report(rt_writer *out, const rt_rtcp_report *report, const rt
         rt_store32(p + 24, report->bytes);
     }
     p += head;
-    for (const rt_rtcp_block *block = blocks; block < blocks + report->blocks; block++, p += BLOCK) {
+    for (uint8_t i = 0; i < report->blocks; i++, p += BLOCK) {
+        const rt_rtcp_block *block = &blocks[i];
         rt_store32(p, block->ssrc);
         p[4] = block->fraction_lost;
         rt_store24(p + 5, clamp_lost(block->lost));
