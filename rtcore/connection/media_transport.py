@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MediaTransport", "new_cname", "usable_codecs"]
 
+FULL_PICTURE = 2_500_000
+"""Bit/s that 1280x720 is good at."""
 SOURCE_SECONDS = 10.0
 """W3C: how long a synchronization source is told of after its last packet."""
 
@@ -86,7 +88,7 @@ class MediaTransport:
     # What the application wants
 
     def add_track(self, track: MediaTrack, streams: Sequence[MediaStream | str]) -> RtpSender:
-        check_kind(track, track.kind)
+        check_kind(track)
         if any(one.sender.track is track for one in self._transceivers):
             raise InvalidAccessError("the connection sends this track already")
         data = self._negotiation.add_track(track.kind, track.id, stream_ids(streams))
@@ -116,9 +118,9 @@ class MediaTransport:
         preferences: Sequence[RtpCodec],
     ) -> RtpTransceiver:
         track = None if isinstance(track_or_kind, str) else track_or_kind
-        kind = track_or_kind if isinstance(track_or_kind, str) else track_or_kind.kind
         if track is not None:
-            check_kind(track, kind)
+            check_kind(track)
+        kind = track_or_kind if isinstance(track_or_kind, str) else track_or_kind.kind
         data = self._negotiation.add_transceiver(
             kind,
             direction=direction,
@@ -191,6 +193,7 @@ class MediaTransport:
 
     def _received(self, transceiver: RtpTransceiver) -> TrackEvent:
         track, ids = transceiver.receiver.track, transceiver._data.remote_streams
+        transceiver.receiver._received()
         self._leave_streams(transceiver, ids)
         streams = []
         for name in ids:
@@ -381,8 +384,15 @@ def _encoding(encoding: SendEncoding, form: AgreedFormat | None, simulcast: bool
         encoding.rtx_ssrc if repaired else None,
         encoding.rid if simulcast else "",
         encoding.active,
-        encoding.max_bitrate,
+        encoding.max_bitrate or (_share(encoding) if simulcast else None),
     )
+
+
+def _share(encoding: SendEncoding) -> int | None:
+    """The limit of a smaller picture, where the application sets none: what it would take beyond is of more
+    use to the larger ones."""
+    scale = encoding.scale_resolution_down_by
+    return int(FULL_PICTURE / scale**2) if scale > 1 else None
 
 
 @cache

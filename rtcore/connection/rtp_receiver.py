@@ -99,7 +99,7 @@ class RtpReceiver:
     @property
     def passthrough(self) -> bool:
         """Whether frames come as soon as they are whole, without waiting for the time of their playout: for
-        relays and recorders. To be set at any time."""
+        relays and recorders. To be set when "track" tells of it: it counts for streams that begin then."""
         return self._passthrough
 
     @passthrough.setter
@@ -170,6 +170,11 @@ class RtpReceiver:
 
     def _frames_dropped(self, count: int) -> None:
         self._track._dropped(count)
+
+    def _received(self) -> None:
+        """The other end sends (again). A stream that did not end meanwhile goes on without a word."""
+        if self._live:
+            self._track._set_muted(False)
 
     def _mute(self) -> None:
         """The other end sends no more, for now."""

@@ -44,6 +44,7 @@ class RtpSender(Emitter):
         self._track = track
         self._error: Exception | None = None
         self._codec: RtpCodec | None = None  # that the application wants
+        self._given = ""  # the codec of a track that did not say it, by its frames
         self._section: AgreedSection | None = None
         self._format: AgreedFormat | None = None  # in use
         self._streams: list[EncodingStream] = []
@@ -157,6 +158,8 @@ class RtpSender(Emitter):
         wanted = track.codec if track is not None and track.codec is not None else None
         if wanted is not None:
             return next((form for form in formats if matches(form.codec, wanted)), None)
+        if self._given:
+            return next((form for form in formats if form.codec.name.lower() == self._given), None)
         chosen = self._codec
         if chosen is not None:
             formats.sort(key=lambda form: not matches(form.codec, chosen))  # a stable sort: it comes first
@@ -196,6 +199,7 @@ class RtpSender(Emitter):
             self._source,
             self._media.poster(self._data),
             self._failed,
+            self._switch,
         )
 
     def _end_sending(self) -> None:
@@ -210,6 +214,7 @@ class RtpSender(Emitter):
 
     def _set_track(self, track: MediaTrack | None) -> None:
         self._track = track
+        self._given = ""
         self._source = SourceCounters()
         for stream in self._streams:  # another size perhaps, and another picture for certain
             stream.request_key_frame()
@@ -230,6 +235,13 @@ class RtpSender(Emitter):
             message = f"the {self.kind} track {track.id} is no longer sent"
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
+    def _switch(self, name: str) -> bool:
+        """The track's frames are of another codec than it said, or none that it said."""
+        self._given = name.lower()
+        before = self._format
+        self._media.configure_sender(self)
+        return self._format is not None and self._format is not before
+
     def _set_target(self, encoding: int, bitrate: int) -> None:
         self._targets[encoding] = bitrate
         if encoding < len(self._streams):
@@ -249,10 +261,10 @@ class RtpSender(Emitter):
         return f"<RtpSender {self.kind} mid={self._data.mid} {self._track!r}>"
 
 
-def check_kind(track: MediaTrack, kind: str) -> None:
+def check_kind(track: MediaTrack, kind: str | None = None) -> None:
     if not isinstance(track, MediaTrack):
         raise TypeError(f"expected a MediaTrack, got {type(track).__name__}")
-    if track.kind != kind:
+    if kind is not None and track.kind != kind:
         raise TypeError(f"expected {'an' if kind == 'audio' else 'a'} {kind} track, got one of {track.kind}")
 
 

@@ -128,6 +128,7 @@ class Sending:
         "_failed",
         "_post",
         "_streams",
+        "_switch",
         "_task",
         "_wants_key",
         "codec",
@@ -143,7 +144,10 @@ class Sending:
         counters: SourceCounters,
         post: Post,
         failed: Callable[[MediaTrack, Exception, bool], object],
+        switch: Callable[[str], bool],
     ) -> None:
+        """`post` hands a frame to the core, `failed` hears why this ended and whether the track did, `switch`
+        begins anew with another codec, or says that it cannot."""
         self.track = track
         self.codec = codec
         self._streams = streams
@@ -151,6 +155,7 @@ class Sending:
         self._counters = counters
         self._post = post
         self._failed = failed
+        self._switch = switch
         self._wants_key = track.kind == "video"  # the first encoded frame must stand alone
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -186,7 +191,9 @@ class Sending:
     def _pass(self, frame: EncodedFrame, now: float) -> None:
         """An encoded frame, as it is."""
         if frame.codec != self.codec:
-            raise InvalidAccessError(f"the track gives {frame.codec}, and {self.codec} was negotiated")
+            if not self._switch(frame.codec):
+                raise InvalidAccessError(f"the track gives {frame.codec}, which was not negotiated")
+            return  # another task goes on with it
         if frame.lost or not self.track.enabled:
             self._wants_key = self._wants_key or self.track.kind == "video"
             return
