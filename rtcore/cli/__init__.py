@@ -26,15 +26,23 @@ def demo(
     file: Annotated[
         Path | None,
         typer.Argument(
-            exists=True, dir_okay=False, readable=True, help="What to send; by default a file made for it."
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="What to send: its bytes, and it is played if it has pictures or sound.",
         ),
     ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for recording and plot.")] = Path("rtcore-demo"),
+    seconds: Annotated[
+        float, typer.Option(min=1.0, max=600.0, help="How much of the media is played.")
+    ] = 8.0,
     threaded: Annotated[bool, typer.Option(help="Run the native worker on a thread of its own.")] = False,
 ) -> None:
-    """Sends FILE to a second process over ICE, DTLS and SCTP, verifies it, and measures the connection."""
+    """Plays a media file to a second process, which records it, sends FILE through a data channel, verifies
+    both, and measures the connection."""
     from rtcore.cli.demo import run
 
-    raise typer.Exit(run(file, threaded=threaded))
+    raise typer.Exit(run(file, output=output, seconds=seconds, threaded=threaded))
 
 
 @app.command(hidden=True)

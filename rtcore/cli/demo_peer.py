@@ -1,8 +1,9 @@
-"""The demo's second process: answers, takes the file, echoes, counts.
+"""The demo's second process: answers, records the media, takes the file, echoes, counts.
 
-Its words beside the descriptions, as JSON lines: `{"ready": true}` to begin with, `{"received": bytes,
-"sha256": hex}` after the file, `{"counted": n}` after a run of small messages, and `{"cpu": seconds}` when it
-is asked with `{"ask": "cpu"}`.
+Its words beside the descriptions, as JSON lines: `{"ready": true}` to begin with, upon which it is told
+`{"record": path}`; `{"received": bytes, "sha256": hex}` after the file, `{"counted": n}` after a run of small
+messages, and what it is asked for: `{"ask": "cpu"}` is answered with `{"cpu": seconds}`, `{"ask": "media"}`
+ends the recording and is answered with `{"media": {"samples": [...], "delays": {kind: [seconds, ...]}}}`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import sys
 from collections.abc import AsyncIterator
 
 import rtcore
-from rtcore.cli.demo import ADDRESS
+from rtcore.cli.demo_link import ADDRESS
+from rtcore.cli.demo_recording import Recording
 from rtcore.signaling import StreamSignaling
 from rtcore.signaling.stream import MAX_LINE
 
@@ -40,13 +42,26 @@ async def _serve(threaded: bool) -> None:
                     task.add_done_callback(serving.discard)
 
                 await signaling.send({"ready": True})
+                order = await signaling.receive()
+                assert isinstance(order, dict)
+                recording = Recording(pc, order["record"])
                 await _answer(pc, signaling)
-                with contextlib.suppress(EOFError):
-                    while True:
-                        message = await signaling.receive()
-                        if message == {"ask": "cpu"}:
-                            times = os.times()
-                            await signaling.send({"cpu": times.user + times.system})
+                await recording.start()
+                try:
+                    with contextlib.suppress(EOFError):
+                        while True:
+                            await _reply(await signaling.receive(), recording, signaling)
+                finally:
+                    await recording.close()
+
+
+async def _reply(message: object, recording: Recording, signaling: StreamSignaling) -> None:
+    if message == {"ask": "cpu"}:
+        times = os.times()
+        await signaling.send({"cpu": times.user + times.system})
+    elif message == {"ask": "media"}:
+        await recording.finish()
+        await signaling.send({"media": {"samples": recording.samples, "delays": recording.delays}})
 
 
 async def _answer(pc: rtcore.PeerConnection, signaling: StreamSignaling) -> None:
