@@ -24,7 +24,7 @@ from .demo_link import Link
 __all__ = ["Clip", "Report", "Verdict", "compare", "send", "tracks_of"]
 
 WIDTH, HEIGHT, FRAME_RATE = 640, 360, 30
-RATE, FREQUENCY = 48_000, 440
+RATE, FREQUENCY, SAMPLES = 48_000, 440, 960
 SAMPLE = 0.25
 """Seconds between two looks at the statistics."""
 THUMBNAIL = (32, 18)
@@ -101,18 +101,24 @@ def _make(path: Path, seconds: float) -> None:
         video = file.add_stream("libx264", FRAME_RATE, options={"preset": "ultrafast", "crf": "16"})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         audio = file.add_stream("pcm_s16le", RATE, layout="mono")
-        per_picture = RATE // FRAME_RATE
+        heard = 0
         for number in range(round(seconds * FRAME_RATE)):
             frame = picture(WIDTH, HEIGHT, number)
             frame.pts = number
             file.mux(video.encode(frame))
-            at = np.arange(number * per_picture, (number + 1) * per_picture)
-            samples = (8000 * np.sin(2 * np.pi * FREQUENCY * at / RATE)).astype(np.int16)
-            sound = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
-            sound.sample_rate, sound.pts = RATE, number * per_picture
-            file.mux(audio.encode(sound))
+            while heard * FRAME_RATE < (number + 1) * RATE:
+                file.mux(audio.encode(_tone(heard)))
+                heard += SAMPLES
         file.mux(video.encode(None))
         file.mux(audio.encode(None))
+
+
+def _tone(first: int) -> av.AudioFrame:
+    at = np.arange(first, first + SAMPLES)
+    samples = (8000 * np.sin(2 * np.pi * FREQUENCY * at / RATE)).astype(np.int16)
+    frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
+    frame.sample_rate, frame.pts = RATE, first
+    return frame
 
 
 # Sending
