@@ -37,7 +37,6 @@ from rtcore.media import (
 )
 from rtcore.media.queue import FrameQueue
 from rtcore.media.samples import Converter, to_frame
-from rtcore.media.stretch import Stretcher
 from rtcore.media.synthetic import frequency_of, picture, read_counter
 from rtcore.media.taps import ASLEEP
 from rtcore.sdp import RtpCodec
@@ -574,25 +573,6 @@ def test_a_converter_follows_a_source_that_changes() -> None:
             Converter(*arguments)
     with pytest.raises(ValueError, match="dtype"):
         Converter(16000, 1, "int8")  # type: ignore[arg-type]
-
-
-@given(
-    st.integers(1, 3), st.lists(st.integers(-300, 300), min_size=1, max_size=20), st.integers(0, 2**32 - 1)
-)
-@settings(max_examples=60, deadline=None)
-def test_stretching_never_does_more_than_asked_or_breaks_the_level(
-    channels: int, changes: list[int], seed: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    stretcher = Stretcher(16000, channels)
-    for change in changes:
-        block = rng.integers(-3000, 3000, (320, channels)).astype(np.int16)
-        made = stretcher.pass_on(block, change) if change % 7 else stretcher.conceal(320)
-        assert made.dtype == np.int16
-        assert made.shape[1] == channels
-        longest = 240
-        assert 320 - longest <= len(made) <= 320 + longest
-        assert np.abs(made.astype(int)).max(initial=0) <= 3001
 
 
 # ---- voice agents ----

@@ -16,9 +16,9 @@ import numpy as np
 
 from rtcore.errors import CodecError
 from rtcore.native.frame import EncodedFrame
+from rtcore.native.stretch import Stretcher
 
 from ..samples import Converter, Samples, level_of, to_frame
-from ..stretch import Stretcher
 from .base import Decoder, Encoder, Timeline
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class AudioDecoder(Decoder):
         super().__init__(codec)
         self.rate = rate
         self._expected: int | None = None  # RTP time at which the next packet begins
-        self._pts = 0  # of the next sample that is played
+        self._pts: int | None = None  # of the next sample that is played
         self._stretcher: Stretcher | None = None
         self.concealed_samples = 0
         """How many samples were made up."""
@@ -128,7 +128,9 @@ class AudioDecoder(Decoder):
 
     def _conceal(self, count: int) -> Samples | None:
         """`count` samples in the place of those lost. None: not yet; they come with the next packet."""
-        return None if self._stretcher is None else self._stretcher.conceal(count)
+        if self._stretcher is None:  # nothing was heard yet
+            return np.zeros((count, self.codec.channels), np.int16)
+        return self._stretcher.conceal(count)
 
     def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
         clock = self.codec.clock_rate
@@ -138,20 +140,26 @@ class AudioDecoder(Decoder):
             samples = self._conceal(count)
         else:
             samples = self._decode(frame)
-        gap = 0 if self._expected is None else frame.timestamp - self._expected
-        self._expected = frame.timestamp + frame.duration
-        if self._pts == 0 and gap == 0:
-            self._pts = max(0, round(frame.timestamp * self.rate / clock))
-        elif gap > 0:  # nothing was sent for a time (DTX), or nothing was received
-            self._pts += round(gap * self.rate / clock)
+        pts = self._next_pts(frame, 0 if samples is None else len(samples))
         if samples is None or not len(samples):
             return []
-        if not frame.lost:
+        if self.conceals or not frame.lost:
             samples = self._played(samples, round(frame.stretch * self.rate / clock))
-        made = to_frame(samples, self.rate, self._pts)
+        made = to_frame(samples, self.rate, pts)
         made.opaque = frame
-        self._pts += len(samples)
+        self._pts = pts + len(samples)
         return [made]
+
+    def _next_pts(self, frame: EncodedFrame, count: int) -> int:
+        """Where this frame's samples begin in what is played."""
+        clock = self.codec.clock_rate
+        if self._pts is None:
+            self._pts = max(0, round(frame.timestamp * self.rate / clock))
+        elif self._expected is not None and frame.timestamp > self._expected:
+            # nothing was sent for a time (DTX), or nothing came
+            self._pts += round((frame.timestamp - self._expected) * self.rate / clock)
+        self._expected = frame.timestamp + (frame.duration or round(count * clock / self.rate))
+        return self._pts
 
     def _played(self, samples: Samples, change: int) -> Samples:
         if self._stretcher is None or self._stretcher.channels != samples.shape[1]:
