@@ -244,7 +244,6 @@ class MediaTransport:
         if native is None or section is None or not self._running:
             return
         form = transceiver.sender._pick()
-        simulcast = len(section.encodings) > 1
         least, most = transceiver.receiver._delays()
         native.set_section(
             section.index,
@@ -257,7 +256,7 @@ class MediaTransport:
             sources=section.sources,
             rids=section.rids,
             send_format=_format(form) if form is not None else None,
-            encodings=[_encoding(one, form, simulcast) for one in section.encodings],
+            encodings=[_encoding(one, form, section.send_rids) for one in section.encodings],
             reduced_size=section.reduced_size,
             min_delay=least,
             max_delay=most,
@@ -377,12 +376,12 @@ def _format(form: AgreedFormat) -> Format:
     )
 
 
-def _encoding(encoding: SendEncoding, form: AgreedFormat | None, simulcast: bool) -> Encoding:
+def _encoding(encoding: SendEncoding, form: AgreedFormat | None, send_rid: bool) -> Encoding:
     repaired = form is not None and form.rtx_payload_type is not None
     return Encoding(
         encoding.ssrc,
         encoding.rtx_ssrc if repaired else None,
-        encoding.rid if simulcast else "",
+        encoding.rid if send_rid else "",
         encoding.active,
         encoding.max_bitrate or (_share(encoding) if simulcast else None),
     )
