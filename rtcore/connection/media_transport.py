@@ -383,7 +383,7 @@ def _encoding(encoding: SendEncoding, form: AgreedFormat | None, send_rid: bool)
         encoding.rtx_ssrc if repaired else None,
         encoding.rid if send_rid else "",
         encoding.active,
-        encoding.max_bitrate or (_share(encoding) if simulcast else None),
+        encoding.max_bitrate or (_share(encoding) if send_rid else None),
     )
 
 
