@@ -301,22 +301,18 @@ def _rtcp(media: Media, value: str) -> None:
     media.rtcp = value
 
 
-def _codec(media: Media, text: str) -> Codec:
-    codec = media.codecs.get(int(text))
-    if codec is None:
-        raise ValueError(f"the m-line does not name the payload type {text}")
-    return codec
-
-
 def _rtpmap(media: Media, value: str) -> None:
     match = _RTPMAP.fullmatch(value)
     if match is None:
         raise ValueError("expected a=rtpmap:<payload type> <name>/<clock rate>[/<channels>]")
-    codec = _codec(media, match[1])
-    codec.name = match[2]
-    codec.clock_rate = int(match[3])
-    if not 0 < codec.clock_rate < 2**32:
-        raise ValueError(f"expected a clock rate from 1 to {2**32 - 1}, got {codec.clock_rate}")
+    clock_rate = int(match[3])
+    if not 0 < clock_rate < 2**32:
+        raise ValueError(f"expected a clock rate from 1 to {2**32 - 1}, got {clock_rate}")
+    codec = media.codecs.get(int(match[1]))
+    if codec is None:
+        media.attributes.append(("rtpmap", value))  # the m-line was edited by hand, and this line was not
+        return
+    codec.name, codec.clock_rate = match[2], clock_rate
     codec.channels = int(match[4]) if match[4] else None
 
 
@@ -334,8 +330,10 @@ def _rtcp_fb(media: Media, value: str) -> None:
         raise ValueError("expected a=rtcp-fb:<payload type> <what>")
     if match[1] == "*":
         media.feedback_for_all.append(match[2])
+    elif (codec := media.codecs.get(int(match[1]))) is not None:
+        codec.feedback.append(match[2])
     else:
-        _codec(media, match[1]).feedback.append(match[2])
+        media.attributes.append(("rtcp-fb", value))
 
 
 def _extmap(media: Media, value: str) -> None:

@@ -204,7 +204,7 @@ def test_each_line_lost(path: Path) -> None:
         ("a=rtpmap:96 VP8", 11),
         ("a=rtpmap:96 VP8/0", 11),
         ("a=rtcp-fb:96", 11),
-        ("a=rtcp-fb:97 nack", 11),
+        ("a=rtpmap:97 VP8/0", 11),
         ("a=extmap:x urn:y", 11),
         ("a=ssrc:4294967296 cname:x", 11),
         ("a=ssrc-group:FID 1 x", 11),
@@ -223,3 +223,17 @@ def test_errors_tell_the_line(line: str, number: int) -> None:
     text = HEAD + TRANSPORT + "m=video 9 UDP/TLS/RTP/SAVPF 96\n" + "a=rtcp-mux\n" + line + "\n"
     with pytest.raises(SdpError, match=f"line {number}:"):
         parse(text)
+
+
+def test_payload_types_that_were_edited_out_of_the_m_line() -> None:
+    """Their other lines often stay behind. They are kept, written again, and mean nothing."""
+    left = "a=rtpmap:97 rtx/90000\na=rtcp-fb:97 nack\na=fmtp:97 apt=96\n"
+    description = parse(HEAD + TRANSPORT + MEDIA + left)
+    assert description.media[0].attributes == [
+        ("rtpmap", "97 rtx/90000"),
+        ("rtcp-fb", "97 nack"),
+        ("fmtp", "97 apt=96"),
+    ]
+    assert parse(write(description)) == description
+    (section,) = sections(negotiate(HEAD + TRANSPORT + MEDIA + left))
+    assert [format.rtx_payload_type for format in section.formats] == [None]
