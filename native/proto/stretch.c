@@ -250,8 +250,8 @@ static void owe(rt_stretch *s, int32_t change)
 /* ---- concealment ---- */
 
 /* One cycle that can be repeated: whole periods from the end of the past, its end fading into what was before its
- * beginning. */
-static void make_cycle(rt_stretch *s)
+ * beginning. True if it is alike enough to go on from the past at once. */
+static bool make_cycle(rt_stretch *s)
 {
     size_t width = s->channels;
     bool sure;
@@ -265,6 +265,7 @@ static void make_cycle(rt_stretch *s)
     if (s->cycle + fade <= s->kept)
         cross(s, last + begin * width, last - fade * width, fade, s->joint + begin * width);
     s->phase = 0;
+    return sure;
 }
 
 static float level(const rt_stretch *s, size_t made_up)
@@ -281,16 +282,15 @@ static int16_t clip(float value)
 void rt_stretch_conceal(rt_stretch *s, int16_t *out, size_t count)
 {
     size_t width = s->channels;
-    if (!s->made_up)
-        make_cycle(s);
+    bool smooth = !s->made_up && make_cycle(s);            /* noise needs no joint, and would get a thump */
     const int16_t *last = s->past + (s->kept - 1) * width; /* played last, and what the cycle thinks was */
     const int16_t *before = s->past + (s->kept - 1 - s->cycle) * width;
     float jump[RT_STRETCH_CHANNELS_MAX] = {0};
-    for (uint32_t c = 0; c < width && !s->made_up; c++)
+    for (uint32_t c = 0; c < width && smooth; c++)
         jump[c] = (float)last[c] - (float)before[c];
     for (size_t i = 0; i < count; i++) {
         float gain = level(s, s->made_up + i);
-        float rest = s->made_up || i >= s->fade ? 0 : 1 - (float)(i + 1) / (float)(s->fade + 1);
+        float rest = !smooth || i >= s->fade ? 0 : 1 - (float)(i + 1) / (float)(s->fade + 1);
         for (uint32_t c = 0; c < width; c++)
             out[i * width + c] = clip(gain * ((float)s->joint[s->phase * width + c] + rest * jump[c]));
         if (++s->phase == s->cycle)

@@ -356,6 +356,31 @@ def test_losses_are_concealed_at_the_pitch(codec: RtpCodec) -> None:
     assert abs(frequency_of(hole, rate) - 440) < 25
 
 
+@pytest.mark.parametrize("codec", [AUDIO[0], AUDIO[2]], ids=name_of)
+def test_time_in_which_nothing_comes_is_bridged_at_once(codec: RtpCodec) -> None:
+    """The jitter buffer's frames that are lost, without duration: what was late is played after all."""
+    with codecs.create_encoder(codec) as encoder, codecs.create_decoder(codec) as decoder:
+        made = []
+        coded = all_of(encoder, tone(0.4))
+        for index, one in enumerate(coded):
+            if index == 10:
+                waiting = EncodedFrame(
+                    b"",
+                    codec=codec.name,
+                    timestamp=one.timestamp,
+                    duration=0,
+                    stretch=one.duration,
+                    lost=True,
+                )
+                bridged = decoder.decode(waiting)
+                assert sum(frame.samples for frame in bridged) == bridged[0].sample_rate // 50
+                made += bridged
+            made += decoder.decode(one)
+    rate = made[0].sample_rate
+    assert sum(frame.samples for frame in made) == (len(coded) + 1) * rate // 50
+    assert level_of(samples_of(made, 1)[10 * rate // 50 : 11 * rate // 50]) > -24
+
+
 @pytest.mark.parametrize("change", [-240, 240])
 def test_stretched_sound_is_longer_or_shorter_at_the_same_pitch(change: int) -> None:
     with codecs.create_encoder(OPUS) as encoder, codecs.create_decoder(OPUS) as decoder:

@@ -82,6 +82,21 @@ def test_any_calls(rate: int, channels: int, calls: list[tuple[int, int, bool]])
             assert abs(stretcher.owed) <= 0.1 * rate + 4000
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    channels=st.integers(1, 3),
+    changes=st.lists(st.integers(-300, 300), min_size=1, max_size=20),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_noise_keeps_its_level(channels: int, changes: list[int], seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    stretcher = Stretcher(16000, channels)
+    for change in changes:
+        block = chance.integers(-3000, 3000, (320, channels)).astype(np.int16)
+        made = stretcher.pass_on(block, change) if change % 7 else stretcher.conceal(320)
+        assert np.abs(made.astype(int)).max(initial=0) <= 4500
+
+
 def test_refuses() -> None:
     for rate, channels in [(7999, 1), (192001, 1), (48000, 0), (48000, 9)]:
         with pytest.raises(ValueError, match=r"rate|channels"):

@@ -132,19 +132,24 @@ class AudioDecoder(Decoder):
             return np.zeros((count, self.codec.channels), np.int16)
         return self._stretcher.conceal(count)
 
+    def _bridge(self, count: int) -> Samples | None:
+        """`count` samples while nothing comes at all, which may still come."""
+        return self._conceal(count)
+
     def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
         clock = self.codec.clock_rate
         if frame.lost:
-            count = round(frame.duration * self.rate / clock)
+            count = round((frame.duration + frame.stretch) * self.rate / clock)
             self.concealed_samples += count
-            samples = self._conceal(count)
+            samples = self._conceal(count) if frame.duration else self._bridge(count)
         else:
             samples = self._decode(frame)
         pts = self._next_pts(frame, 0 if samples is None else len(samples))
         if samples is None or not len(samples):
             return []
         if self.conceals or not frame.lost:
-            samples = self._played(samples, round(frame.stretch * self.rate / clock))
+            change = 0 if frame.lost else frame.stretch
+            samples = self._played(samples, round(change * self.rate / clock))
         made = to_frame(samples, self.rate, pts)
         made.opaque = frame
         self._pts = pts + len(samples)
@@ -158,7 +163,8 @@ class AudioDecoder(Decoder):
         elif self._expected is not None and frame.timestamp > self._expected:
             # nothing was sent for a time (DTX), or nothing came
             self._pts += round((frame.timestamp - self._expected) * self.rate / clock)
-        self._expected = frame.timestamp + (frame.duration or round(count * clock / self.rate))
+        if frame.duration or not frame.lost:
+            self._expected = frame.timestamp + (frame.duration or round(count * clock / self.rate))
         return self._pts
 
     def _played(self, samples: Samples, change: int) -> Samples:

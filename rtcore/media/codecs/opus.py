@@ -150,6 +150,11 @@ class Decoder(AudioDecoder):
             made.append(self._opus.conceal(count))
         return np.concatenate(made)
 
+    def _bridge(self, count: int) -> Samples:
+        """No packet was lost yet, so the next has nothing to repeat of this time."""
+        waited, self._waiting = self._waiting, 0
+        return self._opus.conceal(waited + self._quantized(count))
+
     def _quantized(self, count: int) -> int:
         return max(QUANTUM, min(count - count % QUANTUM, libopus.MAX_SAMPLES))
 
