@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rtcore.errors import Error
-from rtcore.sdp import Changes, Negotiation, SendEncoding, SessionDescription, Transceiver, default_codecs
+from rtcore.sdp import (
+    Agreement,
+    Changes,
+    Negotiation,
+    SendEncoding,
+    SessionDescription,
+    Transceiver,
+    default_codecs,
+)
 from sdp_sides import check_agreement, known, sections, side
 
 ROUNDS = 6
@@ -20,6 +28,8 @@ class End:
         self.tracks: set[Transceiver] = set()  # that come
         self.told: set[Transceiver] = set()  # transceivers that the application knows of
         self.count = 0
+        self.agreement: Agreement | None = None
+        self.settled: dict[Transceiver, object] = {}  # as the last answer left them
 
     def add(self, one: Transceiver) -> None:
         self.told.add(one)
@@ -39,6 +49,19 @@ class End:
             assert one.stopped
             self.told.remove(one)
             self.tracks.discard(one)
+        if self.negotiation.signaling_state == "stable":
+            self.check_stable()
+
+    def check_stable(self) -> None:
+        """After an answer: keeps what it left. After a rollback: all is as the last answer left it."""
+        now = {
+            one: (one.mid, one.index, one.current_direction, one.remote_direction, one.remote_streams)
+            for one in self.negotiation.transceivers
+            if one.mid is not None
+        }
+        if self.negotiation.agreement is self.agreement:
+            assert now == {one: before for one, before in self.settled.items() if not one.stopped}
+        self.agreement, self.settled = self.negotiation.agreement, now
 
     def name(self) -> str:
         self.count += 1
@@ -187,9 +210,6 @@ class TwoEnds(RuleBasedStateMachine):
                 break
         assert not a.negotiation.needs_negotiation
         assert not b.negotiation.needs_negotiation
-        for end in (a, b):
-            wanted = {one for one in end.negotiation.transceivers if one.receiving}
-            assert end.tracks == wanted
 
     def same_history(self) -> bool:
         """Both ends ended the same negotiation last: one that is lost half way is not to be mended."""
@@ -204,8 +224,10 @@ class TwoEnds(RuleBasedStateMachine):
     @invariant()
     def the_application_knows(self) -> None:
         for end in self.ends:
-            assert end.told == set(end.negotiation.transceivers)
-            mids = [one.mid for one in end.negotiation.transceivers if one.mid is not None]
+            transceivers = end.negotiation.transceivers
+            assert end.told == set(transceivers)
+            assert end.tracks == {one for one in transceivers if one.receiving and not one.stopping}
+            mids = [one.mid for one in transceivers if one.mid is not None]
             assert len(set(mids)) == len(mids)
             end.negotiation.needs_negotiation  # noqa: B018 -- never raises, whatever the state
 
