@@ -97,7 +97,7 @@ static rt_frame *play(rt_jitter *j, rt_jitter_slot *slot, rt_time now)
 {
     rt_jitter_audio *a = &j->audio;
     rt_frame *frame = take(j, slot, now);
-    frame->stretch = stretch(j, frame->duration);
+    frame->stretch = j->config.passthrough ? 0 : stretch(j, frame->duration);
     a->playing = true;
     a->next = frame->timestamp + frame->duration;
     a->silent = begins_silence(frame);
