@@ -21,7 +21,8 @@ $("start").onclick = async () => {
   $("start").disabled = true;
   const pc = new RTCPeerConnection();
   pc.onconnectionstatechange = () => $("state").textContent = pc.connectionState;
-  pc.ontrack = event => $("video").srcObject = event.streams[0] || new MediaStream([event.track]);
+  const shown = $("video").srcObject = new MediaStream();
+  pc.ontrack = event => shown.addTrack(event.track);
   if (media) {
     const stream = await navigator.mediaDevices.getUserMedia(media);
     stream.getTracks().forEach(track => pc.addTrack(track, stream));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias, cast
 
 import av
@@ -33,9 +34,14 @@ def to_frame(samples: Samples, rate: int, pts: int | None = None) -> av.AudioFra
     flat: Any = np.ascontiguousarray(samples).reshape(1, count * channels)
     frame = av.AudioFrame.from_ndarray(flat, format=kind, layout=layout_of(channels))
     frame.sample_rate = rate
-    frame.time_base = Fraction(1, rate)
+    frame.time_base = _per_second(rate)
     frame.pts = pts
     return frame
+
+
+@lru_cache
+def _per_second(rate: int) -> Fraction:
+    return Fraction(1, rate)
 
 
 def level_of(samples: Samples) -> int:
@@ -78,7 +84,7 @@ class Converter:
         left = self._empty()
         if self._resampler is None or source != self._source:
             left = self._drain()
-            # between mono and stereo we mix: FFmpeg would take 3 dB off
+            # between mono and stereo we mix: FFmpeg would take 3 dB off, or put them on
             mixed = layout.nb_channels <= 2 and self.channels <= 2
             self._resampled = layout_of(layout.nb_channels) if mixed else self._layout
             self._resampler = av.AudioResampler(format=self._format, layout=self._resampled, rate=self.rate)

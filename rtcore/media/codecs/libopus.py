@@ -8,7 +8,7 @@ each call. RFC 6716; the controls are numbered as in opus_defines.h, which never
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, byref, c_char_p, c_int, c_int16, c_int32, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_int32, c_void_p
 from functools import cache
 from typing import Any
 
@@ -114,6 +114,7 @@ class OpusDecoder:
         self._state = self._library.opus_decoder_create(RATE, channels, byref(error))
         _checked(error.value, "no decoder")
         self._pcm = np.zeros((MAX_SAMPLES, channels), np.int16)
+        self._address = self._pcm.ctypes.data
         self.channels = channels
 
     def decode(self, packet: bytes) -> NDArray[np.int16]:
@@ -130,8 +131,7 @@ class OpusDecoder:
     def _run(self, packet: bytes | None, count: int, redundant: int) -> NDArray[np.int16]:
         size = 0 if packet is None else len(packet)
         room = min(count, MAX_SAMPLES)
-        address = self._pcm.ctypes.data_as(POINTER(c_int16))
-        made = self._library.opus_decode(self._state, packet, size, address, room, redundant)
+        made = self._library.opus_decode(self._state, packet, size, self._address, room, redundant)
         return self._pcm[: _checked(made, "decoding")].copy()
 
     def close(self) -> None:
