@@ -67,6 +67,7 @@ class MediaTransport:
         self._transport = transport
         self._options: dict[str, Any] = {"mtu": mtu, **{k: v for k, v in bitrates.items() if v is not None}}
         self._native: Media | None = None
+        self._agreement: Agreement | None = None  # what the core was told
         self._transceivers: list[RtpTransceiver] = []
         self._sections: dict[int, RtpTransceiver] = {}  # those that the core knows
         self._streams: dict[str, MediaStream] = {}  # of the other end
@@ -212,6 +213,9 @@ class MediaTransport:
     def apply(self, agreement: Agreement) -> None:
         """Tells the core what is new. `OperationError` if a section contradicts another: it carries nothing
         then, and the others do."""
+        if agreement is self._agreement:
+            return
+        self._agreement = agreement
         if self._native is None:
             if not agreement.sections:
                 return

@@ -126,6 +126,7 @@ class Sending:
         "_clock",
         "_counters",
         "_failed",
+        "_over",
         "_post",
         "_streams",
         "_switch",
@@ -156,17 +157,19 @@ class Sending:
         self._post = post
         self._failed = failed
         self._switch = switch
+        self._over = False
         self._wants_key = track.kind == "video"  # the first encoded frame must stand alone
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def cancel(self) -> None:
+        self._over = True  # a track that has a frame ready does not let the task be cancelled
         self._task.cancel()
 
     async def _run(self) -> None:
         track, fair = self.track, FAIR_FRAMES
         if track.codec is not None:
             track.request_key_frame()
-        while True:
+        while not self._over:
             try:
                 frame = await track.recv()
             except TrackEndedError:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import rtcore
-from rtcore.connection import driver, peer_connection, transport
+from rtcore.connection import driver, media_transport, peer_connection, transport
 from rtcore.native.ice import Candidate
 
 BUFFER = 64 * 1024
@@ -47,7 +47,7 @@ class FakeWorker:
         while self._events:
             peer, name, values = self._events.popleft()
             if not peer.closed:
-                getattr(peer if name == "on_message" else peer.handler, name)(*values)
+                peer.hear(name, *values)
                 done += 1
         return done
 
@@ -90,6 +90,7 @@ class FakePeer:
         self.refused = False
         self.thresholds: dict[int, int] = {}
         self.receivers: dict[int, Callable[[Any, int], bool] | None] = {}
+        self.media: FakeMedia | None = None
         self._register()
 
     def _register(self) -> None:
@@ -99,6 +100,14 @@ class FakePeer:
 
     def happens(self, name: str, *values: Any) -> None:
         self.worker.post(self, name, *values)
+
+    def hear(self, name: str, *values: Any) -> None:
+        if name == "on_message":
+            self.on_message(*values)
+        elif self.media is not None and hasattr(self.media.handler, name):
+            getattr(self.media.handler, name)(*values)
+        else:
+            getattr(self.handler, name)(*values)
 
     def _command(self) -> None:
         if self.closed:
@@ -273,6 +282,54 @@ class FakePeer:
             other.happens("on_dtls_state", "closed", "the other end said good-bye")
 
 
+class FakeMedia:
+    """Remembers what it is told; `happens()` makes anything else happen."""
+
+    def __init__(self, peer: FakePeer, handler: Any, *, cname: str, **options: Any) -> None:
+        assert peer.media is None, "once"
+        peer.media = self
+        self.peer = peer
+        self.handler = handler
+        self.cname = cname
+        self.options = options
+        self.sections: dict[int, dict[str, Any]] = {}
+        self.receivers: dict[int, Any] = {}
+        self.calls: list[tuple[Any, ...]] = []
+        self.sent: list[tuple[int, int, Any, float, int]] = []
+        self.refuses: set[str] = set()
+        """Sections that contradict another, by their mid."""
+
+    def set_section(self, section: int, **settings: Any) -> None:
+        self.peer._command()
+        if settings["mid"] in self.refuses:
+            raise ValueError("an SSRC belongs to another section")
+        self.sections[section] = settings
+
+    def remove_section(self, section: int) -> None:
+        self.calls.append(("remove_section", section))
+        self.sections.pop(section, None)
+
+    def set_receiver(self, section: int, receiver: Any) -> None:
+        self.receivers[section] = receiver
+
+    def send(self, section: int, encoding: int, frame: Any, captured: float, *, timestamp: int) -> bool:
+        self.peer._command()
+        self.sent.append((section, encoding, frame, captured, timestamp))
+        return True
+
+    def request_key_frame(self, section: int, encoding: int) -> None:
+        self.calls.append(("request_key_frame", section, encoding))
+
+    def set_delay(self, section: int, *, min_delay: float, max_delay: float) -> None:
+        self.calls.append(("set_delay", section, min_delay, max_delay))
+
+    def happens(self, name: str, *values: Any) -> None:
+        self.peer.worker.post(self.peer, name, *values)
+
+    def stats(self) -> dict[str, Any]:
+        return {}
+
+
 # Connections over them
 
 
@@ -282,6 +339,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWorker]:
     monkeypatch.setattr(driver, "Worker", FakeWorker)
     monkeypatch.setattr(peer_connection, "Worker", FakeWorker)
     monkeypatch.setattr(transport, "Peer", FakePeer)
+    monkeypatch.setattr(media_transport, "Media", FakeMedia)
     worker = FakeWorker()
     yield worker
     worker.close()
@@ -289,6 +347,10 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWorker]:
 
 def peer_of(pc: rtcore.PeerConnection) -> Any:
     return pc._transport.peer
+
+
+def media_of(pc: rtcore.PeerConnection) -> Any:
+    return pc._transport.peer.media
 
 
 async def exchange(a: rtcore.PeerConnection, b: rtcore.PeerConnection) -> None:
