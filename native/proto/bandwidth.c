@@ -39,10 +39,8 @@ rt_bandwidth *rt_bandwidth_new(const rt_bandwidth_config *config, rt_time now)
     if (!bandwidth)
         return NULL;
     bandwidth->limits = (rt_bandwidth_config){sane(config->min), sane(config->start), sane(config->max)};
-    bandwidth->capacity = SENT_FIRST;
-    bandwidth->sent = calloc(SENT_FIRST, sizeof *bandwidth->sent);
     bandwidth->estimate = rt_estimate_new(bandwidth->limits.min, bandwidth->limits.start, bandwidth->limits.max);
-    if (!bandwidth->sent || !bandwidth->estimate) {
+    if (!bandwidth->estimate) {
         rt_bandwidth_free(bandwidth);
         return NULL;
     }
@@ -85,10 +83,10 @@ void rt_bandwidth_set_limits(rt_bandwidth *bandwidth, uint64_t min, uint64_t sta
 
 /* ---- what was sent ---- */
 
-/* Twice the room, while feedback is late on more packets than there is room for. */
+/* Room with the first packet, and twice as much while feedback is late on more packets than there is room for. */
 static void grow(rt_bandwidth *bandwidth)
 {
-    uint32_t capacity = bandwidth->capacity * 2;
+    uint32_t capacity = bandwidth->capacity ? bandwidth->capacity * 2 : SENT_FIRST;
     rt_sent_packet *sent = calloc(capacity, sizeof *sent);
     if (!sent)
         return;
@@ -106,6 +104,10 @@ static rt_sent_packet *slot_of(const rt_bandwidth *bandwidth, uint16_t sequence)
 
 void rt_bandwidth_sent(rt_bandwidth *bandwidth, uint16_t transport_sequence, size_t size, bool probe, rt_time now)
 {
+    if (!bandwidth->sent)
+        grow(bandwidth);
+    if (!bandwidth->sent)
+        return; /* no memory: as if its feedback were lost */
     rt_sent_packet *packet = slot_of(bandwidth, transport_sequence);
     if (packet->state == RT_SENT_FLYING && bandwidth->stats.feedback && now - packet->at < SENT_OLD &&
         bandwidth->capacity < SENT_MAX) {

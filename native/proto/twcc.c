@@ -30,7 +30,7 @@ struct rt_twcc {
     rt_time told_at, interval;
     uint32_t media;
     uint8_t feedback; /* counter */
-    rt_twcc_packet packets[PACKETS_MOST];
+    rt_twcc_packet *packets; /* PACKETS_MOST, of the report being written; with the first notes */
 };
 
 rt_twcc *rt_twcc_new(void)
@@ -47,6 +47,7 @@ void rt_twcc_free(rt_twcc *t)
     if (!t)
         return;
     free(t->notes);
+    free(t->packets);
     free(t);
 }
 
@@ -63,7 +64,9 @@ static bool grow(rt_twcc *t, uint64_t from, uint64_t to)
         capacity *= 2;
     if (capacity == t->capacity)
         return true;
-    rt_time *notes = malloc(capacity * sizeof *notes);
+    if (!t->packets)
+        t->packets = malloc(PACKETS_MOST * sizeof *t->packets);
+    rt_time *notes = t->packets ? malloc(capacity * sizeof *notes) : NULL;
     if (!notes)
         return false;
     for (uint32_t i = 0; i < capacity; i++)
