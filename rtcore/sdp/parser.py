@@ -2,11 +2,13 @@
 
 Lines that are understood must be right: a malformed one raises `SdpError` with its number. Lines that are not
 understood are kept. Line ends may be CRLF or LF, and empty lines are passed over, since descriptions get
-copied by hand. Size and number of sections are bounded.
+copied by hand. Size and number of sections are bounded. What many descriptions have in common, names and
+parameters of codecs, is one string in all of them.
 """
 
 import re
 from collections.abc import Callable
+from sys import intern
 
 from rtcore.errors import SdpError
 
@@ -221,7 +223,9 @@ def _media_line(value: str) -> Media:
     match = _MEDIA_LINE.fullmatch(value.rstrip())
     if match is None:
         raise ValueError("expected m=<kind> <port> <protocol> <formats>")
-    media = Media(match[1], _integer(match[2], 0, 65535, "a port"), match[4], (match[5] or "").split())
+    media = Media(
+        match[1], _integer(match[2], 0, 65535, "a port"), match[4], [*map(intern, (match[5] or "").split())]
+    )
     if match[3]:
         media.port_count = _integer(match[3], 1, 65535, "a number of ports")
     if media.protocol.endswith(("RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF")):
@@ -312,7 +316,7 @@ def _rtpmap(media: Media, value: str) -> None:
     if codec is None:
         media.attributes.append(("rtpmap", value))  # the m-line was edited by hand, and this line was not
         return
-    codec.name, codec.clock_rate = match[2], clock_rate
+    codec.name, codec.clock_rate = intern(match[2]), clock_rate
     codec.channels = int(match[4]) if match[4] else None
 
 
@@ -321,7 +325,7 @@ def _fmtp(media: Media, value: str) -> None:
     if match is None or match[1] == "*" or int(match[1]) not in media.codecs:
         media.attributes.append(("fmtp", value))  # formats other than RTP's, payload types not in the m-line
     else:
-        media.codecs[int(match[1])].parameters = match[2]
+        media.codecs[int(match[1])].parameters = intern(match[2])
 
 
 def _rtcp_fb(media: Media, value: str) -> None:
@@ -329,9 +333,9 @@ def _rtcp_fb(media: Media, value: str) -> None:
     if match is None:
         raise ValueError("expected a=rtcp-fb:<payload type> <what>")
     if match[1] == "*":
-        media.feedback_for_all.append(match[2])
+        media.feedback_for_all.append(intern(match[2]))
     elif (codec := media.codecs.get(int(match[1]))) is not None:
-        codec.feedback.append(match[2])
+        codec.feedback.append(intern(match[2]))
     else:
         media.attributes.append(("rtcp-fb", value))
 
@@ -341,7 +345,7 @@ def _extmap(media: Media, value: str) -> None:
     if match is None:
         raise ValueError("expected a=extmap:<id>[/<direction>] <URI>")
     # 4096 and up only stand in for ids that are still to be chosen (RFC 8285 section 6)
-    extension = Extension(int(match[1]), match[3], match[2] or "", match[4] or "")
+    extension = Extension(int(match[1]), intern(match[3]), match[2] or "", match[4] or "")
     media.extensions.append(extension)
 
 
