@@ -45,7 +45,6 @@ enum {
     RT_FRAME_VOICE = 16,        /* the audio level extension's voice flag */
     RT_FRAME_DISCARDABLE = 32,  /* no other frame needs it */
     RT_FRAME_MARKER = 64,       /* the RTP marker: for audio, the start of a talk spurt */
-    RT_FRAME_FEC = 128,         /* with LOST: the data is the next frame's, whose in-band FEC (Opus) restores this one */
 };
 
 #define RT_FRAME_NO_LEVEL 127 /* audio_level when there is none */

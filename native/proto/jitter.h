@@ -13,8 +13,9 @@
  * was only layers that were lost). Then key_frame_needed() is true until one comes.
  *
  * Audio. Each packet is a frame, played one after the other without a gap. At the time of one that did not come,
- * while a later one has, leaves a frame with RT_FRAME_LOST and its duration. If the lost one's successor is there
- * and is Opus that may have in-band FEC, the lost frame carries its bytes (RT_FRAME_FEC): decode these with FEC.
+ * while a later one has, leaves a frame with RT_FRAME_LOST, its duration and no data; what follows the last lost one
+ * has RT_FRAME_DISCONTINUITY: its packet may hold the lost one once more (the in-band FEC of Opus), for a decoder that
+ * waits for it.
  * If nothing later has come either, time stands still: after one frame's duration of lateness, frames leave that
  * are lost, have the duration 0 and a `stretch` of what to conceal, for up to 100 ms; then whatever comes is played
  * late. A gap of the timestamps without one of the sequence numbers (DTX) is silence, not loss. Where actual and

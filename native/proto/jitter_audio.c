@@ -10,9 +10,8 @@
 #define NEAR_ENOUGH RT_MS(2)
 
 enum {
-    STRETCH_PART = 4,     /* of a frame's duration */
-    OPUS_DTX = 2,         /* bytes: no more than this is silence (RFC 6716) */
-    OPUS_CELT_FIRST = 16, /* configurations from here on have no in-band FEC */
+    STRETCH_PART = 4, /* of a frame's duration */
+    OPUS_DTX = 2,     /* bytes: no more than this is silence (RFC 6716) */
 };
 
 static int64_t units(const rt_jitter *j, rt_time span)
@@ -111,18 +110,10 @@ static rt_frame *play(rt_jitter *j, rt_jitter_slot *slot, rt_time now)
     return frame;
 }
 
-/* In-band FEC is in the packet that follows the lost one, unless it is pure CELT. */
-static bool has_fec(const rt_jitter_slot *slot)
-{
-    return slot && slot->kind == RT_JITTER_FRAME && slot->frame->codec == RT_CODEC_OPUS &&
-           slot->frame->size > OPUS_DTX && slot->frame->data[0] >> 3 < OPUS_CELT_FIRST;
-}
-
-static rt_frame *conceal(rt_jitter *j, uint32_t duration, int32_t insert, const rt_jitter_slot *successor, rt_time now)
+static rt_frame *conceal(rt_jitter *j, uint32_t duration, int32_t insert, rt_time now)
 {
     rt_jitter_audio *a = &j->audio;
-    rt_frame *fec = has_fec(successor) ? successor->frame : NULL;
-    rt_frame *frame = rt_frame_new(fec ? fec->size : 0);
+    rt_frame *frame = rt_frame_new(0);
     if (!frame)
         return NULL;
     frame->codec = a->codec;
@@ -132,11 +123,6 @@ static rt_frame *conceal(rt_jitter *j, uint32_t duration, int32_t insert, const 
     frame->duration = duration;
     frame->stretch = insert;
     frame->arrived = frame->completed = frame->released = now;
-    if (fec) {
-        memcpy(frame->data, fec->data, fec->size);
-        frame->size = fec->size;
-        frame->flags |= RT_FRAME_FEC;
-    }
     uint32_t samples = duration + (uint32_t)insert;
     j->stats.samples += samples;
     j->stats.concealed_samples += samples;
@@ -164,7 +150,7 @@ static rt_frame *starve(rt_jitter *j, rt_time now)
     }
     a->inserted += a->duration;
     a->offset += rt_jitter_ns(j, a->duration);
-    return conceal(j, 0, (int32_t)a->duration, NULL, now);
+    return conceal(j, 0, (int32_t)a->duration, now);
 }
 
 /* What was concealed while nothing came was the time of those that are missing before `sequence` after all. */
@@ -220,7 +206,7 @@ static bool step_over(rt_jitter *j, const rt_jitter_slot *later, uint64_t sequen
         rt_jitter_advance(j, j->head + 1);
         return true;
     }
-    *out = conceal(j, duration, 0, sequence == j->head + 1 ? later : NULL, now);
+    *out = conceal(j, duration, 0, now);
     rt_jitter_advance(j, j->head + 1);
     return *out == NULL;
 }
