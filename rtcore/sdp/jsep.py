@@ -144,9 +144,15 @@ class Negotiation:
     @property
     def needs_negotiation(self) -> bool:
         """Whether an offer would change something (W3C WebRTC section 4.7.3)."""
-        if self._replace_ufrag or (self._data_wanted and not self._data_agreed):
+        if self._replace_ufrag or self._generation_untold or (self._data_wanted and not self._data_agreed):
             return True
         return self._transceivers.unsettled(self._current_local, self._current_remote)
+
+    @property
+    def _generation_untold(self) -> bool:
+        """The ICE agent has credentials that the other end does not know: a restart was rolled back."""
+        current = self._current_local
+        return current is not None and current.transport is not self._transport
 
     @property
     def _data_agreed(self) -> bool:

@@ -1,7 +1,7 @@
 """Codecs: what matches what, what an answer says, and the payload types of a bundle."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtcore.sdp import AgreedFormat, Codec, Media, RtpCodec, default_codecs
@@ -240,6 +240,7 @@ def test_words_of_the_core() -> None:
 known_codecs = st.sampled_from([*default_codecs("video"), *default_codecs("audio")])
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(known_codecs, st.integers(0, 127), st.integers(0, 127)), max_size=12))
 def test_numbers_are_used_once(choices: list[tuple[RtpCodec, int, int]]) -> None:
     """Whatever the other end uses: no number stands for two codecs, and none is out of range."""

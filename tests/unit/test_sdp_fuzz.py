@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtcore.errors import Error, SdpError
@@ -92,13 +92,13 @@ def mutated(text: str, random: random.Random) -> str:
     return "\n".join(lines)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(SAMPLES)), st.randoms(use_true_random=False))
 def test_mutated_offers(name: str, chance: random.Random) -> None:
     negotiate(mutated(SAMPLES[name], chance))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=False))
 def test_mutated_answers(chance: random.Random) -> None:
     a, b = side(1), side(2)
@@ -122,7 +122,7 @@ def test_mutated_answers(chance: random.Random) -> None:
         a.create_offer()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=False))
 def test_mutated_offers_of_a_running_session(chance: random.Random) -> None:
     a, b = side(1), side(2)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -617,6 +617,21 @@ def test_restart_before_anything_is_nothing() -> None:
     assert not a.offer_restarts()
 
 
+def test_a_restart_that_was_rolled_back_is_still_to_be_told() -> None:
+    """The agent cannot go back to its old credentials, and checks with new ones that nobody knows fail."""
+    a, b = pair()
+    connect(a, b)
+    assert a.offer_restarts(explicitly=True)
+    a.begin_generation(*generation(1, 1))
+    a.set_local()
+    a.set_local(SessionDescription("rollback"))
+    assert a.needs_negotiation
+    connect(a, b)
+    assert not a.needs_negotiation
+    assert b.agreement is not None
+    assert b.agreement.remote_ufrag == "uf1g1"
+
+
 def test_an_ordinary_offer_does_not_restart() -> None:
     a, b = pair()
     connect(a, b)
@@ -819,5 +834,10 @@ class TwoSides(RuleBasedStateMachine):
             )
 
 
-TwoSides.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TwoSides.TestCase.settings = settings(
+    max_examples=100,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 TestTwoSides = TwoSides.TestCase

@@ -1,6 +1,6 @@
 """Whatever two ends want of their transceivers, in whatever order: they agree in the end (RFC 9429)."""
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -245,5 +245,10 @@ def exchange(a: End, b: End) -> None:
     a.carry_out(a.negotiation.set_remote(known(b.negotiation.local)))
 
 
-TwoEnds.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TwoEnds.TestCase.settings = settings(
+    max_examples=100,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 TestTwoEnds = TwoEnds.TestCase
