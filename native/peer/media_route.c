@@ -263,6 +263,8 @@ static rt_media_inbound *check_type(rt_media *media, rt_media_inbound *stream, b
         stream->payload_type = packet->payload_type;
         return stream;
     }
+    if (packet->payload.size == 0)
+        return stream; /* nothing but padding, which probes the path: not even a number in front */
     uint8_t type = stream->line->formats[(place & ~RT_MEDIA_REPAIRS) - 1].payload_type;
     if (rt_rtx_unwrap(packet, stream->media.ssrc, type) != RT_OK) {
         media->stats.malformed++;

@@ -155,7 +155,7 @@ cdef extern from "peer/media.h" nogil:
     ctypedef struct rt_media_stats:
         uint64_t packets_received, packets_sent, rtcp_received, rtcp_sent
         uint64_t unauthenticated, replayed, malformed, rtcp_malformed
-        uint64_t unknown_ssrc, unknown_payload_type, streams_refused, collisions, early
+        uint64_t unknown_ssrc, unknown_payload_type, streams_refused, collisions, unwanted, early, unprotected
         rt_bandwidth_stats bandwidth
         uint64_t remb_sent, twcc_sent, twcc_received
         uint64_t available_incoming

@@ -282,6 +282,26 @@ static void test_rtx_of_nobody(void)
     media_world_free(w);
 }
 
+/* Browsers probe the path with RTX packets that hold padding alone. */
+static void test_padding_on_rtx(void)
+{
+    media_world *w = world_of_two();
+    CHECK_EQ(forge(w, &(forged){.payload_type = MEDIA_VP8, .ssrc = 2000, .sequence = 1, .marker = true}), RT_OK);
+    uint8_t memory[12 + 224] = {0};
+    rt_writer writer = rt_writer_of(rt_buffer_of(memory, sizeof memory));
+    rt_rtp header = {.payload_type = MEDIA_VP8_RTX, .ssrc = 2100, .sequence = 1, .padding = 224};
+    rt_rtp_extension_map none = {0};
+    rt_rtp_values values = {.present = 0};
+    CHECK_EQ(rt_rtp_write_header(&writer, &header, &none, &values), RT_OK);
+    memory[sizeof memory - 1] = 224;
+    CHECK_EQ(media_world_forge(w, 1, rt_span_of(memory, sizeof memory)), RT_OK);
+    memory[sizeof memory - 1] = 223; /* one byte of payload: no number */
+    CHECK_EQ(media_world_forge(w, 1, rt_span_of(memory, sizeof memory)), RT_NOT_FOUND);
+    CHECK_EQ(forge_stats(w).malformed, 1);
+    CHECK_EQ(recovered_on(w, 2000), 0);
+    media_world_free(w);
+}
+
 /* ---- the rest ---- */
 
 static void test_our_own_ssrc_is_a_collision(void)
@@ -327,6 +347,7 @@ int main(int argc, char **argv)
     RUN(test_rtx_by_the_repaired_rid);
     RUN(test_rtx_of_the_only_stream);
     RUN(test_rtx_of_nobody);
+    RUN(test_padding_on_rtx);
     RUN(test_our_own_ssrc_is_a_collision);
     RUN(test_a_section_that_does_not_receive);
     CHECK_MAIN_END;
