@@ -35,6 +35,8 @@ __all__ = ["AudioWriter", "Container", "CopyWriter", "StreamWriter", "VideoWrite
 VIDEO_CLOCK = 90_000
 GAP = 0.06
 """Seconds by which sound may be off before silence is put in, or samples are left out."""
+PCM_SILENCE = {"PCMU": b"\xff", "PCMA": b"\xd5", "L16": b"\0\0"}
+"""One sample of silence where sound has no header (ITU-T G.711, RFC 3551)."""
 SILENCE = 48_000
 """Samples of silence at once at the most."""
 
@@ -263,6 +265,9 @@ class CopyWriter(StreamWriter):
                 self._stream = container.output.add_stream(encoder, rate=rate, layout=layout)
         except (av.error.FFmpegError, ValueError) as error:
             raise OperationError(f"{container.file} cannot take {codec.name} as it is: {error}") from error
+        self._audio = codec.kind == "audio"
+        self._silence = PCM_SILENCE.get(codec.name.upper(), b"") * codec.channels  # of one tick
+        self._end = 0  # ticks
         self._last = -1
 
     def write(self, frame: Any, seconds: float) -> None:
@@ -270,13 +275,27 @@ class CopyWriter(StreamWriter):
         if not isinstance(frame, EncodedFrame) or not len(frame) or ticks <= self._last:
             return  # lost, or two at one time
         self._last = ticks
-        packet: Any = av.Packet(bytes(frame))
+        if self._silence:  # one sample after the other: the file may have no timestamps
+            if ticks - self._end > GAP * self._clock:
+                self._fill(ticks - self._end)
+            ticks = self._end
+        self._mux(bytes(frame), ticks, frame.duration, frame.key or self._audio)
+
+    def _fill(self, missing: int) -> None:
+        while missing > 0:
+            part = min(missing, SILENCE)
+            self._mux(self._silence * part, self._end, part, True)
+            missing -= part
+
+    def _mux(self, data: bytes, ticks: int, duration: int, key: bool) -> None:
+        packet: Any = av.Packet(data)
         packet.pts = packet.dts = ticks
         packet.time_base = Fraction(1, self._clock)
-        packet.duration = frame.duration
-        packet.is_keyframe = frame.key or frame.codec.lower() in ("opus", "pcmu", "pcma", "g722", "l16")
+        packet.duration = duration
+        packet.is_keyframe = key
         packet.stream = self._stream
         self._container.mux([packet])
+        self._end = ticks + duration
 
     def finish(self) -> None:
         """There is nothing left: what was written is in the file."""

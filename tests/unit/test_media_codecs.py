@@ -161,6 +161,21 @@ def test_the_callers_picture_stays_as_it_was(codec: RtpCodec) -> None:
     assert np.array_equal(source.to_ndarray(), before)
 
 
+@pytest.mark.parametrize(("rotation", "size"), [(90, (192, 320)), (180, (320, 192)), (270, (192, 320))])
+def test_pictures_come_out_upright(rotation: int, size: tuple[int, int]) -> None:
+    """The camera was turned: so is what it saw, and EncodedFrame.rotation turns it back."""
+    pixels = picture(320, 192, 77).to_ndarray(format="rgb24")
+    seen = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(pixels, rotation // 90)), format="rgb24")
+    assert (seen.width, seen.height) == size
+    seen.pts, seen.time_base = 0, Fraction(1, 90000)
+    with codecs.create_encoder(VIDEO[0]) as encoder, codecs.create_decoder(VIDEO[0]) as decoder:
+        (one,) = encoder.encode(seen)
+        (decoded,) = decoder.decode(EncodedFrame(one, codec="VP8", timestamp=0, key=True, rotation=rotation))
+    assert (decoded.width, decoded.height) == (320, 192)
+    assert read_counter(decoded) == 77
+    assert psnr(decoded, picture(320, 192, 77)) > 30
+
+
 def test_a_frame_rate_is_kept_by_leaving_pictures_out() -> None:
     with codecs.create_encoder(VIDEO[0], max_frame_rate=10) as encoder:
         made = [number for number in range(30) if encoder.encode(shot(number))]

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from media_support import asynchronous
+from media_support import asynchronous, until
 from rtcore.errors import InvalidStateError, NotSupportedError, OperationError, TrackEndedError
 from rtcore.media import (
     EncodedSource,
@@ -174,6 +174,19 @@ async def test_a_source_may_be_faster_than_real_time(tmp_path: Path, copy: bool)
     got = Frames(tmp_path / "a.wav")
     assert got.codecs == {"pcm_mulaw" if copy else "pcm_s16le"}
     assert 19.9 < got.seconds <= 20.1
+
+
+@pytest.mark.parametrize("name", ["PCMU", "PCMA"])
+@asynchronous
+async def test_what_was_lost_is_silence_in_a_file_without_timestamps(tmp_path: Path, name: str) -> None:
+    codec = RtpCodec("audio", name, 8000)
+    frames = coded_tone(codec, 2)
+    source = EncodedSource(frames[:25] + frames[75:], codec, realtime=False)
+    await record(tmp_path / "a.wav", source)
+    got = Frames(tmp_path / "a.wav")
+    assert len(got.samples) == len(frames) * 160
+    assert np.abs(got.samples[25 * 160 + 10 : 75 * 160 - 10]).max() <= 8
+    assert np.abs(got.samples[75 * 160 + 10 :]).max() > 7000
 
 
 @asynchronous
@@ -424,6 +437,24 @@ async def test_a_filter_graph_is_an_input() -> None:
         pictures, sounds = await asyncio.gather(all_frames(player.video), all_frames(player.audio))
     assert len(pictures) == 5
     assert sum(frame.samples for frame in sounds) == 22050
+
+
+@asynchronous
+async def test_a_live_input_does_not_wait_for_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filter graph stands for a camera."""
+    monkeypatch.setattr("rtcore.media.demux.LIVE_FORMATS", {"lavfi"})
+    graph = "testsrc=size=64x48:rate=100:duration=1"
+    async with await MediaPlayer.open(graph, format="lavfi") as player:
+        assert player.live
+        assert player.video is not None
+        lost: list[int] = []
+        player.video.on("framesdropped", lost.append)
+        assert (await player.video.recv()).pts == 0
+        await until(lambda: player.video is not None and player.video._finished)
+        left = await all_frames(player.video)
+        assert left[-1].pts == 99 * 900
+        assert len(left) == 24
+        assert sum(lost) == player.video.frames_dropped == 75
 
 
 @asynchronous

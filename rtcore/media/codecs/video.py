@@ -171,6 +171,18 @@ def rows_of(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
     return np.frombuffer(cast(Any, plane), np.uint8).reshape(-1, plane.line_size)
 
 
+def upright(frame: av.VideoFrame, rotation: int) -> av.VideoFrame:
+    """The picture turned clockwise by 90, 180 or 270 degrees, in yuv420p."""
+    source = frame if frame.format.name == "yuv420p" else frame.reformat(format="yuv420p")
+    size = (frame.width, frame.height) if rotation == 180 else (frame.height, frame.width)
+    turned = av.VideoFrame(*size, "yuv420p")
+    for target, plane in zip(turned.planes, source.planes, strict=True):
+        turn = np.rot90(rows_of(plane)[: plane.height, : plane.width], -rotation // 90)
+        rows_of(target)[: target.height, : target.width] = turn
+    turned.pts, turned.time_base = frame.pts, frame.time_base
+    return turned
+
+
 LIBRARIES = {
     "vp8": ("vp8",),
     "vp9": ("vp9", "libvpx-vp9"),
@@ -182,7 +194,8 @@ LIBRARIES = {
 
 
 class Decoder(base.Decoder):
-    """One picture in, one out: no delay for reordering, which streams for calls do not have."""
+    """One picture in, one out: no delay for reordering, which streams for calls do not have. Pictures come
+    out upright, however the sender held its camera (`EncodedFrame.rotation`)."""
 
     def __init__(self, codec: RtpCodec, library: str | None = None) -> None:
         """`library`: FFmpeg's name of the decoder, a hardware one for instance."""
@@ -210,6 +223,8 @@ class Decoder(base.Decoder):
             made = self._context.decode(packet)
         except av.error.FFmpegError as error:
             raise CodecError(f"{self.codec.name}: {error}") from error
+        if frame.rotation:
+            made = [upright(picture, frame.rotation) for picture in made]
         for picture in made:
             if picture.pts is None:
                 picture.pts = frame.timestamp
