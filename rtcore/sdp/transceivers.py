@@ -1,7 +1,7 @@
 """The transceivers of one negotiation: made, changed, associated with sections, rolled back."""
 
 from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rtcore.errors import InvalidAccessError, InvalidStateError
 
@@ -62,8 +62,11 @@ class Transceivers:
         if kind not in ("audio", "video"):
             raise ValueError(f'kind must be "audio" or "video", not {kind!r}')
         _check_direction(direction)
-        encodings = list(encodings) or [SendEncoding()]
+        encodings = [replace(encoding) for encoding in encodings] or [SendEncoding()]
         _check_rids([encoding.rid for encoding in encodings], "encodings")
+        self._check_ssrcs(
+            [ssrc for encoding in encodings for ssrc in (encoding.ssrc, encoding.rtx_ssrc) if ssrc]
+        )
         _check_rids(receive_rids, "receive_rids")
         one = Transceiver(
             kind,
@@ -78,6 +81,13 @@ class Transceivers:
         self._draw_ssrcs(one)
         self._all.append(one)
         return one
+
+    def _check_ssrcs(self, ssrcs: Sequence[int]) -> None:
+        for ssrc in ssrcs:
+            if not 0 < ssrc < 2**32:
+                raise ValueError(f"an SSRC is from 1 to {2**32 - 1}, not {ssrc}")
+        if len(set(ssrcs)) < len(ssrcs) or not self._ssrcs.isdisjoint(ssrcs):
+            raise ValueError("encodings: an SSRC is used twice in the connection")
 
     def _draw_ssrcs(self, one: Transceiver) -> None:
         """For those encodings that have none."""

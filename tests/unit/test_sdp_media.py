@@ -724,6 +724,18 @@ def test_rids_are_checked(rids: list[str], message: str) -> None:
         side(1).add_transceiver("video", receive_rids=rids)
 
 
+def test_ssrcs_of_ones_own() -> None:
+    a = side(1)
+    mine = [SendEncoding("h", ssrc=7, rtx_ssrc=8), SendEncoding("l", ssrc=9)]
+    one = a.add_transceiver("video", encodings=mine)
+    assert one.ssrcs[:3] == (7, 8, 9)
+    assert mine[1].rtx_ssrc == 0, "the caller's are not changed"
+    for encodings in ([SendEncoding(ssrc=8)], [SendEncoding(ssrc=5, rtx_ssrc=5)], [SendEncoding(ssrc=2**32)]):
+        with pytest.raises(ValueError, match="SSRC"):
+            a.add_transceiver("video", encodings=encodings)
+    assert a.transceivers == (one,)
+
+
 # Transports
 
 
