@@ -12,7 +12,7 @@ from aiortc.mediastreams import MediaStreamError
 from . import content
 
 RATE = 48000
-HEARD = 9600  # samples in which a frequency is looked for: 5 Hz apart
+HEARD = 0.2  # seconds in which a frequency is looked for: 5 Hz apart
 
 
 class Picture(VideoStreamTrack):
@@ -106,15 +106,18 @@ class VideoWatcher(Watcher):
 class AudioWatcher(Watcher):
     def __init__(self, track: MediaStreamTrack) -> None:
         self.samples = np.zeros(0, np.int16)
+        self.rate = RATE
         super().__init__(track)
 
     def take(self, frame: Any) -> None:
+        self.rate = frame.sample_rate
         new = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
-        self.samples = np.concatenate((self.samples, new))[-HEARD:]
+        self.samples = np.concatenate((self.samples, new))[-int(HEARD * self.rate) :]
 
     async def seen(self, frequency: float | None = None, tolerance: float = 15) -> dict[str, Any]:
         def heard() -> float:
-            return content.loudest(self.samples, RATE) if len(self.samples) == HEARD else 0.0
+            enough = len(self.samples) >= int(HEARD * self.rate)
+            return content.loudest(self.samples, self.rate) if enough else 0.0
 
         async with self.changed:
             if frequency is not None:

@@ -19,6 +19,19 @@ class Stack:
     non_ascii: bool = True  #: counts the bytes of a label, not its characters
     tells_options: bool = True  #: of a channel that arrives: ordered and the limits of its reliability
     drains: bool = True  #: a channel that closes still gives the program what had arrived before
+    calls: tuple[tuple[str, str], ...] = ()  #: video and audio codec of the calls that it makes
+    devices: bool = False  #: has a camera and a microphone, made up
+    replaces: bool = True  #: its senders can change their tracks, and its tracks be disabled
+    simulcasts: bool = False  #: sends simulcast when it is asked to
+    asks: bool = True  #: makes and answers key-frame requests
+    retransmits: bool = True  #: NACK and RTX
+    adapts: bool = False  #: sends as much as there is room for
+    counts: bool = True  #: has statistics of media
+    renegotiates: bool = True  #: adds and removes tracks while connected
+
+    @property
+    def media(self) -> bool:
+        return bool(self.calls)
 
     @property
     def browser(self) -> bool:
@@ -39,6 +52,7 @@ AIORTC = Stack(
     bulk=5_000_000,  # some 60 Mbit/s
     restarts_ice=False,
     non_ascii=False,
+    calls=(("VP8", "opus"), ("H264", "PCMU")),
 )
 PION_GO = Stack("pion", peer=(str(PION), "peer"), pair=(str(PION), "pair"))
 LIBWEBRTC = Stack(
@@ -55,8 +69,19 @@ LIBDATACHANNEL = Stack(
     tells_options=False,
     drains=False,
 )
-CHROMIUM = Stack("chromium")
-FIREFOX = Stack("firefox")
+CHROMIUM = Stack(
+    "chromium",
+    calls=(("VP8", "opus"), ("VP9", "PCMU"), ("H264", "G722"), ("AV1", "PCMA")),
+    devices=True,
+    simulcasts=True,
+    adapts=True,
+)
+FIREFOX = Stack(
+    "firefox",
+    calls=(("VP8", "opus"), ("VP9", "PCMU"), ("AV1", "G722")),  # H.264 is a plugin that it downloads
+    devices=True,
+    adapts=True,
+)
 
 PEERS = [AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL, CHROMIUM, FIREFOX]
 

@@ -15,6 +15,7 @@ import pytest
 
 import rtcore
 from benchmarks.peers import signaling
+from benchmarks.peers.call import Call, OpenCall, call_with
 from benchmarks.peers.process import Remote, start
 from benchmarks.peers.session import Open, Session, session_with
 from benchmarks.peers.stacks import PEERS, Stack
@@ -58,7 +59,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def able(item: pytest.Item, what: str) -> bool:
     assert isinstance(item, pytest.Function)
-    return bool(getattr(item.callspec.params["stack"], what))
+    parameters = item.callspec.params
+    if what == "codecs":
+        return (parameters["video"], parameters["audio"]) in parameters["stack"].calls
+    return bool(getattr(parameters["stack"], what))
 
 
 @pytest.fixture(scope="session", params=PEERS, ids=lambda stack: stack.name)
@@ -121,16 +125,19 @@ def nothing_leaks(
 ) -> Iterator[None]:
     """After the test there are as many descriptors and tasks as before."""
 
-    async def tasks() -> set[asyncio.Task[Any]]:
-        return asyncio.all_tasks() - {asyncio.current_task()}
+    def tasks() -> set[asyncio.Task[Any] | None]:
+        return {*asyncio.all_tasks()} - {asyncio.current_task()}
 
     async def gone() -> None:
         assert await settle(lambda: len(descriptors()) <= len(before)), {
             name: target for name, target in descriptors().items() if name not in before
         }
-        assert len(await tasks()) <= len(tasks_before), await tasks() - tasks_before
+        assert await settle(lambda: len(tasks()) <= len(tasks_before)), tasks() - tasks_before
 
-    before, tasks_before = descriptors(), runner.run(tasks())
+    async def now() -> set[asyncio.Task[Any] | None]:
+        return tasks()
+
+    before, tasks_before = descriptors(), runner.run(now())
     yield
     runner.run(gone())
 
@@ -141,6 +148,16 @@ def opened(nothing_leaks: None, remote: Remote) -> Open:
 
     def opened(remote: Remote = remote, **options: Any) -> AbstractAsyncContextManager[Session]:
         return session_with(remote, **options)
+
+    return opened
+
+
+@pytest.fixture
+def call(nothing_leaks: None, remote: Remote) -> OpenCall:
+    """`async with call() as call:` makes both ends of one with picture and sound."""
+
+    def opened(**options: Any) -> AbstractAsyncContextManager[Call]:
+        return call_with(remote, **options)
 
     return opened
 
