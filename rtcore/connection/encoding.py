@@ -26,7 +26,17 @@ class EncodingStream:
     """Scales, thins out and encodes on the pool of threads, one frame at a time. `options` is read anew for
     each frame, so that what the application changes counts at once."""
 
-    __slots__ = ("_codec", "_due", "_encoder", "_lane", "_reformatter", "_target", "_wants_key", "options")
+    __slots__ = (
+        "_codec",
+        "_due",
+        "_encoder",
+        "_lane",
+        "_reformatter",
+        "_target",
+        "_used",
+        "_wants_key",
+        "options",
+    )
 
     def __init__(self, codec: RtpCodec, options: SendEncoding, target: int | None) -> None:
         self.options = options
@@ -37,6 +47,7 @@ class EncodingStream:
         self._target = target
         self._wants_key = False
         self._due = 0.0
+        self._used = False
 
     def request_key_frame(self) -> None:
         self._wants_key = True
@@ -72,10 +83,12 @@ class EncodingStream:
 
     async def encode(self, frame: av.VideoFrame | av.AudioFrame) -> list[EncodedFrame]:
         key, self._wants_key = self._wants_key, False
+        self._used = True
         return await self._lane.run(self._work, frame, self.bitrate, self.options, key)
 
     def close(self) -> None:
-        self._lane.post(self._close)
+        if self._used:  # else there is no encoder, and no thread to be woken for it
+            self._lane.post(self._close)
 
     # On the pool's threads
 

@@ -58,7 +58,7 @@ class MediaTrack(Emitter):
     def __new__(cls, *args: Any, **options: Any) -> Self:  # here, so that a subclass need not call __init__
         self = super().__new__(cls)
         Emitter.__init__(self)
-        self._id = str(uuid4())
+        self._id = ""
         self._muted = False
         self._ended = False
         return self
@@ -67,11 +67,13 @@ class MediaTrack(Emitter):
         pass
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.kind} {self._id} {self.ready_state}>"
+        return f"<{type(self).__name__} {self.kind} {self.id} {self.ready_state}>"
 
     @property
     def id(self) -> str:
         """A UUID, unless the other end gave it a name."""
+        if not self._id:
+            self._id = str(uuid4())  # not before: random numbers cost more than all the rest of a track
         return self._id
 
     @property
