@@ -8,12 +8,17 @@
 #define MIN_DEFAULT 30000
 #define START_DEFAULT 300000
 #define HIGHEST 100000000000 /* bit/s; nobody's path, and far from what a number takes */
+#define PROBE_HIGHEST 5e6    /* bit/s, without a limit; from there media itself must show it */
 #define PACING 2.5
 #define SENT_FIRST 512 /* packets */
 #define SENT_MAX 16384
 #define SENT_OLD RT_SECONDS(2) /* feedback on older ones is not waited for */
 #define SILENCE RT_SECONDS(1)  /* without feedback on what is sent: something is wrong */
 #define SILENCE_CUT 0.8
+#define QUEUE_PERIOD RT_SECONDS(15)
+#define QUEUE_STANDS RT_MS(300) /* more than feedback may wait by itself */
+#define QUEUE_DRAINED RT_MS(80)
+#define DRAIN 0.7
 #define REFERENCE_START ((int64_t)1 << 30) /* keeps arrival times positive */
 
 void rt_bandwidth_config_default(rt_bandwidth_config *config)
@@ -134,6 +139,19 @@ static void update_round_trip(rt_bandwidth *bandwidth, rt_time round_trip)
     rt_estimate_set_round_trip(bandwidth->estimate, round_trip);
 }
 
+/* A queue that stands does not grow, so the trend does not see it: it is drained by sending less for a while. */
+static void watch_queue(rt_bandwidth *bandwidth, rt_time round_trip, rt_time now)
+{
+    if (!bandwidth->queue.begun || now - bandwidth->queue.begun > QUEUE_PERIOD) {
+        bandwidth->queue.before = bandwidth->queue.begun ? bandwidth->queue.shortest : round_trip;
+        bandwidth->queue.shortest = round_trip;
+        bandwidth->queue.begun = now;
+    }
+    bandwidth->queue.shortest = rt_time_min(bandwidth->queue.shortest, round_trip);
+    rt_time waits = round_trip - rt_time_min(bandwidth->queue.shortest, bandwidth->queue.before);
+    bandwidth->queue.draining = waits > (bandwidth->queue.draining ? QUEUE_DRAINED : QUEUE_STANDS);
+}
+
 /* Room for the packets of one feedback: no more than we can have in flight. */
 static rt_twcc_packet *scratch_for(rt_bandwidth *bandwidth, uint32_t count)
 {
@@ -184,8 +202,8 @@ rt_status rt_bandwidth_twcc(rt_bandwidth *bandwidth, const rt_rtcp_twcc *feedbac
     int32_t ahead = (int32_t)(((uint32_t)feedback->reference - (uint32_t)bandwidth->reference) << 8) >> 8;
     bandwidth->reference += ahead;
     rt_time arrived = bandwidth->reference * RT_MS(64);
+    uint64_t known = 0, before = rt_bandwidth_base(bandwidth);
     bandwidth->newest = INT64_MIN;
-    uint64_t known = 0;
     for (uint32_t i = 0; i < feedback->count; i++) {
         if (packets[i].received)
             arrived += packets[i].delta * RT_US(250);
@@ -203,9 +221,14 @@ rt_status rt_bandwidth_twcc(rt_bandwidth *bandwidth, const rt_rtcp_twcc *feedbac
         return RT_OK;
     bandwidth->silent_since = 0;
     bandwidth->last_feedback = now;
-    if (bandwidth->newest != INT64_MIN)
+    if (bandwidth->newest != INT64_MIN) {
         update_round_trip(bandwidth, now - bandwidth->newest);
+        watch_queue(bandwidth, now - bandwidth->newest, now);
+    }
+    rt_probe_fell(&bandwidth->probe, (double)before, (double)rt_bandwidth_base(bandwidth), now);
     double found = rt_probe_result(&bandwidth->probe);
+    if (found > (double)bandwidth->stats.target)
+        bandwidth->loss.rate = 0; /* it has arrived, nearly all of it */
     if (found > (double)rt_bandwidth_base(bandwidth))
         rt_estimate_set_bitrate(bandwidth->estimate, (uint64_t)found);
     rt_bandwidth_evaluate_loss(bandwidth, now);
@@ -246,6 +269,8 @@ uint64_t rt_bandwidth_base(const rt_bandwidth *bandwidth)
 void rt_bandwidth_update(rt_bandwidth *bandwidth)
 {
     uint64_t target = rt_bandwidth_base(bandwidth);
+    if (bandwidth->queue.draining)
+        target = (uint64_t)(DRAIN * (double)target);
     bool alone = !bandwidth->stats.feedback && !bandwidth->stats.remb;
     if (bandwidth->loss.rate > 0 && (alone || bandwidth->loss.rate < (double)target))
         target = (uint64_t)bandwidth->loss.rate;
@@ -270,10 +295,10 @@ uint64_t rt_bandwidth_pacing_rate(const rt_bandwidth *bandwidth)
 size_t rt_bandwidth_probe(rt_bandwidth *bandwidth, uint64_t *rate, rt_time now)
 {
     /* Before the first feedback nobody would tell how it went. */
-    if (!bandwidth->stats.feedback)
+    if (!bandwidth->stats.feedback || bandwidth->queue.draining)
         return 0;
-    double ceiling = (double)bandwidth->limits.max;
-    if (bandwidth->stats.remb && (ceiling == 0 || (double)bandwidth->stats.remb < ceiling))
+    double ceiling = bandwidth->limits.max ? (double)bandwidth->limits.max : PROBE_HIGHEST;
+    if (bandwidth->stats.remb && (double)bandwidth->stats.remb < ceiling)
         ceiling = (double)bandwidth->stats.remb;
     size_t bytes = rt_probe_take(&bandwidth->probe, (double)bandwidth->limits.start, (double)bandwidth->stats.target,
                                  ceiling, now);

@@ -26,9 +26,11 @@ typedef struct rt_probe {
     double wish;     /* rate of the next one, bit/s; 0: none; negative: so many times the start rate */
     uint8_t cluster; /* under way, by number; 0: none */
     uint8_t last_cluster;
-    uint8_t stage; /* of the first ones */
-    double rate;   /* of the one under way */
-    size_t bytes;  /* that it should have */
+    uint8_t stage;    /* of the first ones */
+    double lost_rate; /* that the path took before it became narrow, to be tried again; 0: none */
+    rt_time try_at, try_after;
+    double rate;  /* of the one under way */
+    size_t bytes; /* that it should have */
     rt_time taken;
     /* What has arrived of it. */
     uint32_t count;
@@ -39,7 +41,9 @@ typedef struct rt_probe {
 
 void rt_probe_init(rt_probe *probe);
 void rt_probe_wish(rt_probe *probe, double rate);
-/* Begins the next one if there should be one now: its bytes. `ceiling` 0: none. */
+/* What the path takes has fallen. If it was deep, the rate of before will be tried again, in 5, 15 and 35 s. */
+void rt_probe_fell(rt_probe *probe, double from, double to, rt_time now);
+/* Begins the next one if there should be one now: its bytes. No rate above `ceiling`. */
 size_t rt_probe_take(rt_probe *probe, double start, double target, double ceiling, rt_time now);
 void rt_probe_arrived(rt_probe *probe, rt_time sent, rt_time arrived, uint32_t size);
 /* Bit/s that the path has shown to take, once enough has arrived; 0: nothing new. Ends the probe. */
@@ -60,6 +64,12 @@ struct rt_bandwidth {
     rt_time newest;        /* when the newest packet left that the last feedback says has arrived; INT64_MIN: none */
     rt_time silent_since;  /* first packet sent after the last feedback; 0: none */
     rt_incoming outgoing;  /* what leaves */
+
+    /* The shortest round trip of this and of the last period: what is beyond it, waits in a queue. */
+    struct {
+        rt_time begun, shortest, before;
+        bool draining;
+    } queue;
 
     struct {
         double rate;          /* bit/s; 0: it has no opinion */

@@ -1,15 +1,20 @@
-/* Probes: at the start with 3 and 6 times the start rate, then twice what was found as long as the path takes it. */
+/* Probes: at the start with 3 and 6 times the start rate, then twice what was found as long as the path takes it; and
+ * some time after the target has fallen, with most of what it was. */
 #include "proto/bandwidth_internal.h"
 
 #define LENGTH 0.020 /* seconds */
 #define BYTES_LEAST 4000
+#define BYTES_MOST 250000
 #define PACKETS_LEAST 4
 #define ARRIVED_LEAST 0.8 /* of the bytes */
 #define FAITHFUL 0.9      /* arrived so fast as sent: the path took it */
 #define UTILIZATION 0.95  /* of a path that a probe has filled */
 #define GO_ON 0.7         /* of the probe's rate */
-#define HIGHEST 5e6       /* bit/s, without a limit; from there media itself must show it */
 #define PATIENCE RT_SECONDS(1)
+#define TRY_AFTER RT_SECONDS(5)
+#define TRY_UNTIL RT_SECONDS(20)
+#define TRY_PART 0.85
+#define FALLEN 0.67
 #define FIRST_STAGE 3.0
 #define SECOND_STAGE 6.0
 
@@ -23,13 +28,37 @@ void rt_probe_wish(rt_probe *probe, double rate)
     probe->wish = rate;
 }
 
+void rt_probe_fell(rt_probe *probe, double from, double to, rt_time now)
+{
+    if (to >= FALLEN * from)
+        return;
+    if (probe->lost_rate < from)
+        probe->lost_rate = from;
+    probe->try_after = TRY_AFTER;
+    probe->try_at = now + TRY_AFTER;
+}
+
+/* Whether it is time to try the rate of before the fall. */
+static void try_again(rt_probe *probe, double target, rt_time now)
+{
+    if (probe->lost_rate == 0 || probe->wish != 0 || now < probe->try_at)
+        return;
+    if (target < FALLEN * probe->lost_rate)
+        probe->wish = TRY_PART * probe->lost_rate;
+    probe->try_after *= 2;
+    probe->try_at = now + probe->try_after;
+    if (probe->wish == 0 || probe->try_after > TRY_UNTIL)
+        probe->lost_rate = 0;
+}
+
 size_t rt_probe_take(rt_probe *probe, double start, double target, double ceiling, rt_time now)
 {
-    if (probe->cluster || probe->wish == 0)
+    if (probe->cluster)
+        return 0;
+    try_again(probe, target, now);
+    if (probe->wish == 0)
         return 0;
     double rate = probe->wish < 0 ? -probe->wish * start : probe->wish;
-    if (ceiling == 0)
-        ceiling = HIGHEST;
     if (rate > ceiling)
         rate = ceiling;
     probe->wish = 0;
@@ -40,6 +69,8 @@ size_t rt_probe_take(rt_probe *probe, double start, double target, double ceilin
     probe->bytes = (size_t)(rate * LENGTH / 8);
     if (probe->bytes < BYTES_LEAST)
         probe->bytes = BYTES_LEAST;
+    if (probe->bytes > BYTES_MOST)
+        probe->bytes = BYTES_MOST;
     probe->taken = now;
     probe->count = 0;
     probe->arrived_bytes = 0;
