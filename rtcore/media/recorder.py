@@ -40,6 +40,8 @@ __all__ = ["MediaRecorder"]
 
 JOIN_TIMEOUT = 3.0
 """Seconds for all tracks to give their first frame: then the file's header is written without those."""
+EARLY_LIMIT = 150
+"""Frames of one track that wait for the others meanwhile."""
 JUMP = 5.0
 """Seconds by which a track's time may run ahead of ours from one frame to the next; beyond, ours is taken,
 as where it goes back: another source took over."""
@@ -196,7 +198,7 @@ class MediaRecorder(Emitter):
     def _join(self) -> None:
         """The header can be written once every track gave a frame, or ended."""
         live = [one for one in self._inputs.values() if one.track.ready_state == "live"]
-        if all(one.early for one in live):
+        if all(one.early for one in live) or any(len(one.early) >= EARLY_LIMIT for one in live):
             self._first.set()
             self._joined.set()
         if not live:

@@ -449,12 +449,12 @@ async def test_a_live_input_does_not_wait_for_its_reader(monkeypatch: pytest.Mon
         assert player.video is not None
         lost: list[int] = []
         player.video.on("framesdropped", lost.append)
-        assert (await player.video.recv()).pts == 0
+        await player.video.recv()
         await until(lambda: player.video is not None and player.video._finished)
         left = await all_frames(player.video)
         assert left[-1].pts == 99 * 900
-        assert len(left) == 24
-        assert sum(lost) == player.video.frames_dropped == 75
+        assert len(left) in (23, 24)  # what waits at the most; one may have been read of them
+        assert sum(lost) == player.video.frames_dropped == 100 - 1 - len(left)
 
 
 @asynchronous
