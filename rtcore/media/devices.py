@@ -48,8 +48,8 @@ NAMES = {"v4l2": "video4linux2,v4l2"}
 
 
 class VideoConstraints(TypedDict, total=False):
-    """What a camera should give. The nearest that it can is taken by the driver; `width` and `height`
-    together."""
+    """What a camera should give; `width` and `height` together. What it cannot is not an error: it gives
+    what it can. `device_id`: one of `enumerate_devices()`, or what FFmpeg calls it."""
 
     device_id: str
     width: int
@@ -168,7 +168,7 @@ async def get_display_media(
         return UserMedia(None, _fake_video(picture))
     system = platform.system()
     format = SCREENS.get(system)
-    if format is None or format not in av.formats_available:
+    if format is None or not _has(format):
         raise NotSupportedError("FFmpeg cannot capture the screen of this system")
     if system == "Linux":
         file = display or os.environ.get("DISPLAY", "")
@@ -242,10 +242,25 @@ def _chosen(devices: list[Device], kind: str, constraints: Mapping[str, Any]) ->
     ours = [device for device in devices if device.kind == kind]
     name = constraints.get("device_id")
     if name is not None:
-        ours = [device for device in ours if device.device_id == name]
+        listed = next((device for device in ours if device.device_id == name), None)
+        return listed or _unlisted(kind, name)
     if not ours:
-        raise OperationError(f"there is no {kind} {name}" if name else f"there is no {kind}")
+        raise OperationError(f"there is no {kind}")
     return next((device for device in ours if device.default), ours[0])
+
+
+def _has(format: str) -> bool:
+    """Whether FFmpeg has this input; some have several names."""
+    return any(format in names.split(",") for names in av.formats_available)
+
+
+def _unlisted(kind: str, name: str) -> Device:
+    """A device that one names, although FFmpeg does not list it."""
+    inputs = VIDEO_INPUTS if kind == "videoinput" else AUDIO_INPUTS
+    format = next((one for one in inputs.get(platform.system(), ()) if _has(one)), None)
+    if format is None:
+        raise NotSupportedError(f"FFmpeg has no {kind} on this system")
+    return Device("videoinput" if kind == "videoinput" else "audioinput", name, name, format)
 
 
 def _video_options(constraints: Mapping[str, Any]) -> dict[str, str]:
@@ -268,4 +283,9 @@ async def _open(device: Device, options: dict[str, str]) -> MediaPlayer:
         file = f"{file}:" if device.kind == "videoinput" else f":{file}"
     elif device.format == "dshow":
         file = f"{device.kind.removesuffix('input')}={file}"
-    return await MediaPlayer.open(file, format=device.format, options=options)
+    try:
+        return await MediaPlayer.open(file, format=device.format, options=options)
+    except OperationError:
+        if not options:
+            raise
+    return await MediaPlayer.open(file, format=device.format)  # as it is, then: constraints are wishes

@@ -712,8 +712,18 @@ async def test_what_devices_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -
         await devices.get_user_media(video={"width": 1}, fake=True)
     with pytest.raises(ValueError, match="positive"):
         await devices.get_user_media(audio={"sample_rate": 0}, fake=True)
-    with pytest.raises(OperationError, match="no videoinput none such"):
+    with pytest.raises(OperationError, match="none such cannot be opened"):
         await devices.get_user_media(video={"device_id": "none such"}, fake=False)
+    monkeypatch.setattr(devices, "_devices", list)
+    with pytest.raises(OperationError, match="there is no audioinput"):
+        await devices.get_user_media(audio=True, fake=False)
+    monkeypatch.setattr(devices.platform, "system", lambda: "Plan 9")
+    for attempt in (
+        devices.get_user_media(video={"device_id": "x"}, fake=False),
+        devices.get_display_media(fake=False),
+    ):
+        with pytest.raises(rtcore.NotSupportedError):
+            await attempt
     with pytest.raises(OperationError, match="DISPLAY"):
         await devices.get_display_media(fake=False)
 
@@ -728,6 +738,24 @@ async def test_a_device_is_opened_with_its_constraints(monkeypatch: pytest.Monke
         assert (await media.video.recv()).width == 160
     wanted = devices._video_options({"width": 640, "height": 480, "frame_rate": 29.97})
     assert wanted == {"video_size": "640x480", "framerate": "29.97"}
+
+
+@asynchronous
+async def test_constraints_are_wishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera that takes none of them is opened as it is."""
+    asked = []
+
+    async def open_(file: str, **options: object) -> object:
+        asked.append(options)
+        if options.get("options"):
+            raise OperationError("no such size")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(devices.MediaPlayer, "open", open_)
+    monkeypatch.setattr(devices, "_devices", lambda: [devices.Device("videoinput", "0", "Camera", "v4l2")])
+    with pytest.raises(ZeroDivisionError):
+        await devices.get_user_media(video={"frame_rate": 1000}, fake=False)
+    assert asked == [{"format": "v4l2", "options": {"framerate": "1000"}}, {"format": "v4l2"}]
 
 
 # ---- threads and queues ----
