@@ -7,6 +7,7 @@ from rtcore.sdp import SessionDescription
 
 from .channel import DataChannel
 from .configuration import IceServer
+from .dtmf import DtmfSender
 from .event_stream import EventStream
 from .events import (
     CandidateErrorEvent,
@@ -36,6 +37,7 @@ __all__ = [
     "ConnectionStateEvent",
     "DataChannel",
     "DataChannelEvent",
+    "DtmfSender",
     "Endpoint",
     "Event",
     "EventStream",

@@ -259,7 +259,7 @@ class MediaTransport:
             formats=[_format(one) for one in section.formats],
             sources=section.sources,
             rids=section.rids,
-            send_format=_format(form) if form is not None else None,
+            send_format=_format(transceiver.sender._tone or form) if form is not None else None,
             encodings=[_encoding(one, form, section.send_rids) for one in section.encodings],
             reduced_size=section.reduced_size,
             min_delay=least,

@@ -12,12 +12,15 @@ from rtcore.media import MediaTrack, codecs
 from rtcore.sdp import AgreedFormat, AgreedSection, RtpCodec, SendEncoding, Transceiver
 from rtcore.sdp.codecs import matches
 
+from .dtmf import DtmfSender
 from .encoding import EncodingStream
 from .media_stream import MediaStream
 from .rtp_parameters import RtpSendParameters, from_encoding
-from .sending import SendClock, Sending, SourceCounters
+from .sending import Post, SendClock, Sending, SourceCounters
 
 if TYPE_CHECKING:
+    from rtcore.native.frame import EncodedFrame
+
     from .media_transport import MediaTransport
     from .stats import Report
 
@@ -52,7 +55,10 @@ class RtpSender(Emitter):
         self._clock = SendClock()
         self._source = SourceCounters()
         self._sending: Sending | None = None
+        self._hand_over: Post = _nowhere
         self._stopped = False
+        self._tone: AgreedFormat | None = None  # while one is sent
+        self._dtmf = DtmfSender(self) if data.kind == "audio" else None
 
     @property
     def kind(self) -> str:
@@ -63,6 +69,11 @@ class RtpSender(Emitter):
     def track(self) -> MediaTrack | None:
         """What is sent; None: nothing."""
         return self._track
+
+    @property
+    def dtmf(self) -> DtmfSender | None:
+        """Sends the tones of a telephone's keys; None for video."""
+        return self._dtmf
 
     @property
     def error(self) -> Exception | None:
@@ -190,6 +201,7 @@ class RtpSender(Emitter):
             ]
         self._clock.rate = form.codec.clock_rate
         self._clock.begin()
+        self._hand_over = self._media.poster(self._data)
         self._error = None
         self._sending = Sending(
             track,
@@ -197,7 +209,7 @@ class RtpSender(Emitter):
             self._streams,
             self._clock,
             self._source,
-            self._media.poster(self._data),
+            self._post,
             self._failed,
             self._switch,
         )
@@ -222,6 +234,8 @@ class RtpSender(Emitter):
     def _stop(self) -> None:
         """For good."""
         self._stopped = True
+        if self._dtmf is not None:
+            self._dtmf._stop()
         self._end_sending()
         self._close_streams()
 
@@ -242,6 +256,42 @@ class RtpSender(Emitter):
         self._media.configure_sender(self)
         return self._format is not None and self._format is not before
 
+    def _post(self, encoding: int, frame: EncodedFrame, captured: float, timestamp: int) -> None:
+        if self._tone is None:  # it is not heard while a tone is
+            self._hand_over(encoding, frame, captured, timestamp)
+
+    # Tones (RFC 4733): another format in the place of the track's, for as long as they last
+
+    def _tone_format(self) -> AgreedFormat | None:
+        """That goes with the track's: timestamps count on."""
+        if not (self._sends and self._media.connected) or self._section is None or self._format is None:
+            return None
+        rate = self._format.codec.clock_rate
+        return next(
+            (
+                form
+                for form in self._section.send_formats
+                if form.codec.name.lower() == "telephone-event" and form.codec.clock_rate == rate
+            ),
+            None,
+        )
+
+    def _begin_tone(self, now: float) -> int:
+        """Returns its timestamp."""
+        self._tone = self._tone_format()
+        assert self._format is not None
+        self._clock.rate = self._format.codec.clock_rate
+        self._media.configure_sender(self)
+        return self._clock.at(now)
+
+    def _post_tone(self, frame: EncodedFrame, begin: float) -> None:
+        if self._tone is not None:
+            self._media.poster(self._data)(0, frame, begin, frame.timestamp)
+
+    def _end_tone(self) -> None:
+        self._tone = None
+        self._media.configure_sender(self)
+
     def _set_target(self, encoding: int, bitrate: int) -> None:
         self._targets[encoding] = bitrate
         if encoding < len(self._streams):
@@ -259,6 +309,10 @@ class RtpSender(Emitter):
 
     def __repr__(self) -> str:
         return f"<RtpSender {self.kind} mid={self._data.mid} {self._track!r}>"
+
+
+def _nowhere(encoding: int, frame: EncodedFrame, captured: float, timestamp: int) -> None:
+    """Before anything is agreed."""
 
 
 def check_kind(track: MediaTrack, kind: str | None = None) -> None:

@@ -60,6 +60,12 @@ class SendClock:
             self._last, self._last_at = timestamp, now
         return timestamp
 
+    def at(self, now: float) -> int:
+        """The timestamp of this moment, a little after all before it."""
+        if self._last is None:
+            return 0
+        return self._last + max(1, round((now - self._last_at) * self.rate))
+
     def captured(self, timestamp: int, now: float) -> float:
         """When the frame was captured, free of the jitter with which it was handed out: sender reports give
         timestamps by it, and lip sync follows those."""

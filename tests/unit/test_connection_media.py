@@ -533,6 +533,48 @@ def test_a_disabled_track_is_black_and_silent() -> None:
     run(main)
 
 
+def test_tones_of_keys() -> None:
+    async def main() -> None:
+        async with pair() as (a, b):
+            sender = a.add_track(TestTone())
+            dtmf = sender.dtmf
+            assert not dtmf.can_insert_dtmf
+            with pytest.raises(rtcore.InvalidStateError):
+                dtmf.insert_dtmf("1")
+            await exchange(a, b)
+            remote = tracks_of(b)["audio"]
+            heard: list[EncodedFrame] = []
+            remote.on("telephoneevent", heard.append)
+            await remote.recv()
+            told: list[str] = []
+            dtmf.on("tonechange", told.append)
+            dtmf.insert_dtmf("1d#", duration=120, inter_tone_gap=40)
+            assert dtmf.tone_buffer == "1D#"
+            await until(lambda: told == ["1", "D", "#", ""])
+            await until(lambda: len({frame.timestamp for frame in heard}) == 3)
+            keys = [bytes(frame)[0] for frame in heard]
+            assert [key for key, _ in itertools.groupby(keys)] == [1, 15, 11]
+            ends = [frame for frame in heard if bytes(frame)[1] & 0x80]
+            assert {int.from_bytes(bytes(frame)[2:], "big") for frame in ends} == {5760}
+            await asyncio.sleep(0.2)
+            while remote._main._decoded:
+                await remote.recv()
+            assert abs(await pitch(remote) - 440) < 5  # the track is heard again
+            for wrong in (
+                {"tones": "x"},
+                {"tones": "1", "duration": 39},
+                {"tones": "1", "inter_tone_gap": 1},
+            ):
+                with pytest.raises(ValueError, match=r"tones|duration|gap"):
+                    dtmf.insert_dtmf(**wrong)
+            dtmf.insert_dtmf("123")
+            dtmf.insert_dtmf("")
+            await until(lambda: told[4:] == [""])
+            assert a.add_transceiver("video").sender.dtmf is None
+
+    run(main)
+
+
 # ---- what goes wrong ----
 
 
