@@ -38,7 +38,6 @@ rt_media *rt_media_new(const rt_media_config *config, rt_time now)
     media->config.cname[RT_MEDIA_CNAME_MAX - 1] = 0;
     media->ssrc = rt_random32(config->random) | 1; /* 0 stands for none */
     media->transport_sequence = (uint16_t)rt_random32(config->random);
-    media->tag_size = RT_MEDIA_TAG_MAX;
     media->report_at = RT_NEVER;
     media->ready_end = &media->ready;
     for (size_t i = 0; i < sizeof media->by_type / sizeof *media->by_type; i++)

@@ -27,6 +27,7 @@
 #define RT_MEDIA_SECTIONS 256
 #define RT_MEDIA_ENCODINGS 8 /* per section and direction */
 #define RT_MEDIA_CNAME_MAX 64
+#define RT_MEDIA_MTU_MIN 576
 #define RT_MEDIA_NO_FORMAT 255
 #define RT_MEDIA_ALL 255 /* encodings */
 
@@ -39,11 +40,12 @@ typedef struct rt_media_config {
     uint32_t mtu;                                     /* UDP payload bytes of a packet with everything; default 1200 */
     uint64_t min_bitrate, start_bitrate, max_bitrate; /* of what is sent, bit/s; 0: defaults of rt_bandwidth */
     uint32_t max_frames;                              /* waiting for the application, per section; default 256 */
-    rt_time report_interval; /* RTCP; default 1 s video, 5 s audio only, jittered by half (RFC 3550 6.2) */
+    rt_time report_interval; /* RTCP, up to an hour; default 1 s video, 5 s audio only; jittered by half */
     uint64_t ntp_offset;     /* add to rt_time in ns to get ns since 1900: the wall clock, read once by io */
 } rt_media_config;
 
 void rt_media_config_default(rt_media_config *config);
+/* NULL: no memory, no SRTP library, or an MTU below RT_MEDIA_MTU_MIN. */
 rt_media *rt_media_new(const rt_media_config *config, rt_time now);
 void rt_media_free(rt_media *media);
 

@@ -31,8 +31,7 @@ enum {
     RT_MEDIA_BYES = 64,        /* our SSRCs that end with the next RTCP packet */
     RT_MEDIA_FORMATS = 128,
     RT_MEDIA_SOURCES = 64,
-    RT_MEDIA_MTU_MIN = 576,
-    RT_MEDIA_TAG_MAX = 16, /* SRTP's authentication tag, of all profiles */
+    RT_MEDIA_TAG = 16, /* SRTP's authentication tag, the longest of all profiles: peers share payloads */
 };
 
 #define RT_MEDIA_SILENCE RT_SECONDS(1)   /* a stream silent for so long may be replaced */
@@ -139,7 +138,6 @@ struct rt_media {
     uint32_t ssrc; /* ours where no encoding speaks: of receiver reports and feedback */
     rt_srtp *protect, *unprotect;
     rt_srtp_profile profile;
-    size_t tag_size;
     bool started, closed;
     rt_media_stats stats;
 

@@ -94,8 +94,8 @@ void rt_media_schedule_report(rt_media *media, bool first, rt_time now)
     if (first)
         interval /= 2; /* RFC 3550 section 6.2 */
     media->report_interval = interval;
-    uint64_t half = (uint64_t)interval / 2;
-    media->report_at = now + (rt_time)(half + (uint64_t)rt_random32(media->config.random) * 2 * half / UINT32_MAX);
+    media->report_at =
+        now + interval / 2 + RT_US(rt_random_below(media->config.random, (uint32_t)(interval / RT_US(1)) + 1));
 }
 
 /* The next stream that sent since the report before the last. */
@@ -289,7 +289,10 @@ static bool write_feedback(composer *c)
 {
     rt_media *media = c->media;
     for (uint32_t i = 0; i < media->inbound_count; i++) {
-        if (!write_nacks(c, media->inbound[i]) || !write_request(c, media->inbound[i]))
+        rt_media_inbound *stream = media->inbound[i];
+        if (rt_receiver_deadline(stream->receiver) > c->now)
+            continue; /* it wants nothing now */
+        if (!write_nacks(c, stream) || !write_request(c, stream))
             return false;
     }
     media->feedback = false;

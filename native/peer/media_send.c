@@ -14,7 +14,7 @@ size_t rt_media_max_payload(const rt_media *media, uint8_t section)
         size_t size = rt_sender_header_max(line->outbound[i]->sender);
         header = size > header ? size : header;
     }
-    return media->config.mtu - header - media->tag_size;
+    return media->config.mtu - header - RT_MEDIA_TAG;
 }
 
 static rt_status find_stream(const rt_media *media, uint8_t section, uint8_t encoding, rt_media_outbound **out)
@@ -126,7 +126,7 @@ static void count_sent(departure *d, const rt_media_outbound *stream, kind what)
 static outcome send_packet(departure *d, rt_media_outbound *stream, kind what)
 {
     rt_media *media = d->media;
-    size_t most = what == PADDING ? media->config.mtu - media->tag_size : rt_sender_packet_max(stream->sender);
+    size_t most = what == PADDING ? media->config.mtu - RT_MEDIA_TAG : rt_sender_packet_max(stream->sender);
     uint8_t *room = rt_batch_reserve(d->batch, most + RT_SRTP_TRAILER);
     if (!room)
         return FULL;

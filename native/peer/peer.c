@@ -160,7 +160,7 @@ rt_status rt_peer_start_media(rt_peer *peer, const rt_media_config *config, rt_t
         return RT_CLOSED;
     if (peer->media)
         return RT_EXISTS;
-    if (!config->srtp)
+    if (!config->srtp || config->mtu < RT_MEDIA_MTU_MIN)
         return RT_INVALID;
     rt_media_config own = *config;
     own.random = peer->random;

@@ -46,7 +46,8 @@ rt_status rt_peer_set_dtls_role(rt_peer *peer, rt_dtls_role role, rt_time now);
 /* The application section: remote a=sctp-port and a=max-message-size. SCTP starts when DTLS is up. */
 rt_status rt_peer_start_sctp(rt_peer *peer, uint16_t remote_port, uint32_t remote_max_message_size, rt_time now);
 /* The first section of media is negotiated. `random` of `config` is filled in. Its packets flow when DTLS is connected
- * and agreed on an SRTP profile. RT_EXISTS: there is media already; RT_INVALID: no SRTP library. */
+ * and agreed on an SRTP profile. RT_EXISTS: there is media already; RT_INVALID: no SRTP library, or an MTU below
+ * RT_MEDIA_MTU_MIN. */
 rt_status rt_peer_start_media(rt_peer *peer, const rt_media_config *config, rt_time now);
 /* Says good-bye (SCTP abort is not needed: DTLS close_notify), drops everything queued. Idempotent. The
  * owner drains transmit() once more, then frees. */
