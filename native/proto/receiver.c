@@ -49,8 +49,7 @@ rt_receiver *rt_receiver_new(const rt_receiver_config *config)
     jitter.video = config->video;
     jitter.passthrough = config->passthrough;
     jitter.min_delay = config->min_delay;
-    if (config->max_delay)
-        jitter.max_delay = config->max_delay;
+    jitter.max_delay = config->max_delay;
     if (config->max_packets)
         jitter.max_packets = config->max_packets;
     r->jitter = rt_jitter_new(&jitter);

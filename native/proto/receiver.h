@@ -34,7 +34,7 @@ typedef struct rt_receiver_config {
     const rt_receiver_format *formats; /* copied, those of the other kind left out; RED is unwrapped inside */
     size_t format_count;
     bool video;
-    rt_time min_delay, max_delay; /* of the jitter buffer; default 0 and 2 s */
+    rt_time min_delay, max_delay; /* of the jitter buffer; default 0 and 2 s; both 0: frames leave once decodable */
     uint32_t max_packets;         /* default 2048 */
     bool passthrough; /* frames leave as soon as they are whole, without playout delay (relays, recording) */
 } rt_receiver_config;

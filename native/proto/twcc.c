@@ -29,7 +29,7 @@ struct rt_twcc {
     uint64_t bytes;     /* since `told_at` */
     rt_time told_at, interval;
     uint32_t media;
-    uint8_t feedback; /* counter */
+    uint8_t feedback;        /* counter */
     rt_twcc_packet *packets; /* PACKETS_MOST, of the report being written; with the first notes */
 };
 

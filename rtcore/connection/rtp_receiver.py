@@ -86,7 +86,10 @@ class RtpReceiver:
     @property
     def jitter_buffer_target(self) -> int | None:
         """Milliseconds that frames are to wait at the least, so that late ones are in time (W3C
-        jitterBufferTarget); None: as few as the network lets them. 0 to 4000, to be set at any time."""
+        jitterBufferTarget), 0 to 4000, to be set at any time.
+
+        None: sound waits as little as the network lets it without gaps; pictures come as soon as they can be
+        decoded, since a program wants them soon and not evenly, as an eye does. With 0 they are smoothed."""
         return self._target
 
     @jitter_buffer_target.setter
@@ -108,7 +111,9 @@ class RtpReceiver:
         self._media.configure_receiver(self)
 
     def _delays(self) -> tuple[float, float]:
-        least = (self._target or 0) / 1000
+        if self._target is None:
+            return 0.0, MAX_DELAY if self.kind == "audio" else 0.0
+        least = self._target / 1000
         return least, max(MAX_DELAY, least)
 
     def get_parameters(self) -> RtpReceiveParameters:

@@ -42,7 +42,8 @@ cdef extern from *:
     enum {
         SIZE = sizeof(rt_libsrtp_policy), RTP = offsetof(rt_libsrtp_policy, rtp),
         RTCP = offsetof(rt_libsrtp_policy, rtcp), KEY = offsetof(rt_libsrtp_policy, key),
-        WINDOW = offsetof(rt_libsrtp_policy, window_size), REPEAT = offsetof(rt_libsrtp_policy, allow_repeat_tx),
+        WINDOW = offsetof(rt_libsrtp_policy, window_size),
+        REPEAT = offsetof(rt_libsrtp_policy, allow_repeat_tx),
     };
     """
     size_t SIZE, RTP, RTCP, KEY, WINDOW, REPEAT
@@ -139,8 +140,9 @@ def key_size(profile):
 
 
 def split_keys(profile, material, *, client):
-    """Master key and salt of the DTLS client's (or server's) direction, out of what was exported from DTLS under
-    "EXTRACTOR-dtls_srtp" (RFC 5764 section 4.2). `ValueError`: `material` has not twice `key_size()` bytes."""
+    """Master key and salt of the DTLS client's (or server's) direction, out of what was exported from DTLS
+    under "EXTRACTOR-dtls_srtp" (RFC 5764 section 4.2). `ValueError`: `material` has not twice `key_size()`
+    bytes."""
     cdef rt_srtp_profile known = to_profile(profile)
     cdef const uint8_t[::1] view = memoryview(material).cast("B")
     cdef uint8_t out[RT_SRTP_KEYS_MAX]
@@ -178,7 +180,9 @@ cdef uint8_t to_code(const rt_srtp_item *item) noexcept nogil:
     return 6
 
 
-ctypedef rt_status (*transform)(rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity) noexcept nogil
+ctypedef rt_status (*transform)(
+    rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity
+) noexcept nogil
 
 
 # The four functions with one signature.
@@ -193,15 +197,15 @@ cdef rt_status unprotect_rtcp(rt_srtp *session, uint8_t *packet, size_t *size, s
 cdef class Srtp:
     """One direction of a session: protects, if `outbound`, else unprotects; any number of streams (SSRCs).
 
-    `keys`: master key and salt, one after the other. `window`: replay window in packets, 64 to 32,767; None: 1,024
-    inbound, 128 outbound. `max_streams`: inbound, the stream longest unused makes room for a new one; outbound, a
-    new one is refused. `repeats`: an outbound packet may be protected again, for retransmission. `ValueError` for wrong
-    arguments. One thread at a time.
+    `keys`: master key and salt, one after the other. `window`: replay window in packets, 64 to 32,767;
+    None: 1,024 inbound, 128 outbound. `max_streams`: inbound, the stream longest unused makes room for a
+    new one; outbound, a new one is refused. `repeats`: an outbound packet may be protected again, for
+    retransmission. `ValueError` for wrong arguments. One thread at a time.
 
     Packets are any objects with the buffer protocol. All calls raise `ValueError` for what is no RTP (RTCP)
-    packet or does not fit, `AuthenticationError` and `ReplayError` when unprotecting, `ConnectionError` when the
-    key has been used as often as it may or the stream was removed, `BlockingIOError` when there are too many
-    streams.
+    packet or does not fit, `AuthenticationError` and `ReplayError` when unprotecting, `ConnectionError`
+    when the key has been used as often as it may or the stream was removed, `BlockingIOError` when there
+    are too many streams.
     """
 
     cdef rt_srtp *session
@@ -316,14 +320,14 @@ cdef class Srtp:
         return size
 
     def protect_into(self, packet, out):
-        """Writes the protected packet, RTP or RTCP (RFC 5761), to `out`, which needs `TRAILER` bytes more than the
-        packet; returns its size. Both may begin at the same byte: then it is done in place."""
+        """Writes the protected packet, RTP or RTCP (RFC 5761), to `out`, which needs `TRAILER` bytes more
+        than the packet; returns its size. Both may begin at the same byte: then it is done in place."""
         self.needs(True)
         return self.convert_into(packet, out, RT_SRTP_TRAILER)
 
     def unprotect_into(self, packet, out):
-        """Writes the plain packet, RTP or RTCP, to `out`, which needs as many bytes as `packet`; returns its size.
-        Both may begin at the same byte: then it is done in place."""
+        """Writes the plain packet, RTP or RTCP, to `out`, which needs as many bytes as `packet`; returns
+        its size. Both may begin at the same byte: then it is done in place."""
         self.needs(False)
         return self.convert_into(packet, out, 0)
 
@@ -370,10 +374,10 @@ cdef class Srtp:
         return result
 
     def protect_batch(self, memory, offsets, sizes):
-        """Many packets in place, RTP and RTCP mixed, without the GIL. Packet i has `sizes[i]` bytes at `offsets[i]` of
-        the writable `memory`; offsets ascend, and a packet may grow up to the next one's. `sizes` is changed to
-        the new sizes. Returns a `Status` for each packet, shape (n,); a packet that failed keeps its size.
-        `ValueError`: packets overlap or leave `memory`."""
+        """Many packets in place, RTP and RTCP mixed, without the GIL. Packet i has `sizes[i]` bytes at
+        `offsets[i]` of the writable `memory`; offsets ascend, and a packet may grow up to the next one's.
+        `sizes` is changed to the new sizes. Returns a `Status` for each packet, shape (n,); a packet that
+        failed keeps its size. `ValueError`: packets overlap or leave `memory`."""
         self.needs(True)
         return self.run_batch(memory, offsets, sizes)
 
@@ -383,8 +387,8 @@ cdef class Srtp:
         return self.run_batch(memory, offsets, sizes)
 
     def add_stream(self, ssrc, *, window=None, repeats=None):
-        """Before its first packet, which would do it, too. `repeats`, `window`: other than the session's others have
-        it; None: as they. `ValueError`: there is one."""
+        """Before its first packet, which would do it, too. `repeats`, `window`: other than the session's
+        others have it; None: as they. `ValueError`: there is one."""
         if window is not None and not 64 <= window <= 32767:
             raise ValueError(f"window must be 64 to 32767 packets, not {window!r}")
         cdef uint32_t packets = 0 if window is None else window
@@ -396,15 +400,15 @@ cdef class Srtp:
         check(rt_srtp_remove_stream(self.session, ssrc), f"SRTP stream {ssrc}")
 
     def rollover(self, ssrc):
-        """The stream's roll-over counter (RFC 3711 section 3.3.1), as of its highest packet. `ValueError`: no such
-        stream."""
+        """The stream's roll-over counter (RFC 3711 section 3.3.1), as of its highest packet. `ValueError`:
+        no such stream."""
         cdef uint32_t counter
         check(rt_srtp_rollover(self.session, ssrc, &counter), f"SRTP stream {ssrc}")
         return counter
 
     def stats(self):
-        """Counters: packets (that went well), unauthenticated, replayed, old, malformed, evicted (streams); streams
-        (now)."""
+        """Counters: packets (that went well), unauthenticated, replayed, old, malformed, evicted (streams);
+        streams (now)."""
         cdef rt_srtp_stats stats
         rt_srtp_get_stats(self.session, &stats)
         return {

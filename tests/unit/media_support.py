@@ -12,7 +12,7 @@ __all__ = ["asynchronous", "until"]
 
 
 def asynchronous(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A test that is a coroutine, run on a loop of its own. What handlers and tasks raise fails it as well."""
+    """A test that is a coroutine, run on a loop of its own. What handlers and tasks raise fails it, too."""
 
     @functools.wraps(test)
     def run(*args: Any, **fixtures: Any) -> None:

@@ -168,7 +168,7 @@ def test_delays_and_passthrough(worker: Any) -> None:
             receiver.jitter_buffer_target = 3000
             assert media_of(b).calls[-1] == ("set_delay", 0, 3.0, 3.0)
             receiver.jitter_buffer_target = None
-            assert media_of(b).calls[-1] == ("set_delay", 0, 0.0, 2.0)
+            assert media_of(b).calls[-1] == ("set_delay", 0, 0.0, 0.0)
             receiver.jitter_buffer_target = 150
             await exchange(a, b)
             assert media_of(b).sections[0]["min_delay"] == 0.15
