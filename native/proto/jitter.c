@@ -117,7 +117,7 @@ static bool jump(rt_jitter *j, const rt_jitter_packet *packet, rt_time now)
     rt_jitter_timeline *t = &j->timeline;
     int32_t from_suspect = (int32_t)(packet->timestamp - t->suspect);
     int64_t near = JUMP / RT_SECONDS(1) * (int64_t)t->clock_rate;
-    if (!t->suspicious || from_suspect > near || from_suspect < -near) {
+    if (!t->anew && (!t->suspicious || from_suspect > near || from_suspect < -near)) {
         t->suspicious = true;
         t->suspect = packet->timestamp;
         return false;
@@ -148,7 +148,7 @@ static bool unwrap(rt_jitter *j, const rt_jitter_packet *packet, int64_t *timest
         t->arrived = now;
     }
     if (!packet->recovered)
-        t->suspicious = false;
+        t->suspicious = t->anew = false;
     return true;
 }
 
@@ -385,6 +385,7 @@ void rt_jitter_restart(rt_jitter *j, uint64_t sequence, rt_time now)
     j->video.chain = j->video.aligned = false;
     j->video.discontinuity = j->audio.discontinuity = true;
     j->audio.playing = false;
+    j->timeline.anew = true;
     j->deadline = RT_NEVER;
 }
 

@@ -45,6 +45,7 @@ typedef struct rt_jitter_timeline { /* unwraps timestamps, contains their jumps 
     int64_t last;  /* and as it was taken */
     rt_time arrived;
     bool suspicious;
+    bool anew;        /* the sender started anew: any timestamp is as good */
     uint32_t suspect; /* timestamp on probation */
 } rt_jitter_timeline;
 

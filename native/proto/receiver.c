@@ -201,7 +201,9 @@ rt_status rt_receiver_receive(rt_receiver *r, const rt_rtp *rtp, const rt_rtp_va
     rt_status status = add(r, format, &packet, now);
     if (status == RT_MALFORMED)
         r->stats.packets_malformed++;
-    if (r->asks)
+    if (status == RT_UNEXPECTED && sequence >= rt_jitter_head(r->jitter))
+        rt_reception_forget(&r->reception, sequence); /* its timestamp is on probation: it may be asked for again */
+    else if (r->asks)
         rt_nack_arrived(&r->nack, sequence, recovered, now);
     return status;
 }

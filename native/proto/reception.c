@@ -70,9 +70,15 @@ rt_arrival rt_reception_sequence(rt_reception *r, uint16_t sequence, bool recove
     }
     if (ahead)
         advance(r, number);
-    else if (number < r->first)
+    else if (number < r->first && !recovered)
         r->first = number;
     return take(r, number) ? RT_ARRIVAL_NEW : RT_ARRIVAL_DUPLICATE;
+}
+
+void rt_reception_forget(rt_reception *r, uint64_t extended)
+{
+    if (extended <= r->highest && r->highest - extended < RT_RECEPTION_WINDOW)
+        r->seen[extended % RT_RECEPTION_WINDOW / 64] &= ~((uint64_t)1 << (extended % 64));
 }
 
 void rt_reception_time(rt_reception *r, uint64_t extended, uint32_t timestamp, uint32_t clock_rate, rt_time now)

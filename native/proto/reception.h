@@ -45,6 +45,8 @@ typedef struct rt_reception {
 /* A packet came; `recovered`: as a retransmission, which counts for no loss or jump. `*extended`: its number, whose
  * low 16 bits are `sequence`; not set by RT_ARRIVAL_JUMP. */
 rt_arrival rt_reception_sequence(rt_reception *reception, uint16_t sequence, bool recovered, uint64_t *extended);
+/* It was refused further on: should it come again, it is new. */
+void rt_reception_forget(rt_reception *reception, uint64_t extended);
 /* Its time, for the jitter: of new packets in order, one per timestamp, so that pacing of a large frame is no
  * jitter. */
 void rt_reception_time(rt_reception *reception, uint64_t extended, uint32_t timestamp, uint32_t clock_rate,

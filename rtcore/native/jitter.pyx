@@ -76,6 +76,7 @@ cdef extern from "proto/reception.h" nogil:
     void rt_reception_time(
         rt_reception *reception, uint64_t extended, uint32_t timestamp, uint32_t clock_rate, rt_time now
     )
+    void rt_reception_forget(rt_reception *reception, uint64_t extended)
     int64_t rt_reception_lost(const rt_reception *reception)
 
 
@@ -116,6 +117,7 @@ cdef extern from "proto/jitter.h" nogil:
     rt_status rt_jitter_add(rt_jitter *jitter, const rt_jitter_packet *packet, rt_time now)
     void rt_jitter_restart(rt_jitter *jitter, uint64_t sequence, rt_time now)
     rt_frame *rt_jitter_pop(rt_jitter *jitter, rt_time now)
+    uint64_t rt_jitter_head(const rt_jitter *jitter)
     rt_time rt_jitter_deadline(const rt_jitter *jitter)
     bint rt_jitter_key_frame_needed(const rt_jitter *jitter)
     void rt_jitter_set_delay(rt_jitter *jitter, rt_time min_delay, rt_time max_delay)
@@ -230,7 +232,10 @@ cdef class JitterBuffer:
         packet.format = &self.format
         packet.values = NULL
         packet.payload = rtp.payload
-        return rt_jitter_add(self.jitter, &packet, now)
+        cdef rt_status status = rt_jitter_add(self.jitter, &packet, now)
+        if status == RT_UNEXPECTED and packet.sequence >= rt_jitter_head(self.jitter):
+            rt_reception_forget(&self.reception, packet.sequence)
+        return status
 
     cdef Py_ssize_t take_all(
         self, const rt_span *packets, Py_ssize_t count, bint recovered, rt_time now
