@@ -1,9 +1,12 @@
 /* How much may be sent: the target bitrate of one transport, from what the other end reports.
  *
  * The seam of congestion control: packets as they leave, and the feedback on them, go in; a target comes out.
- * Transport-wide feedback (or RFC 8888) drives a delay-based estimate (groups of packets, trend of their one-way
- * delay, adaptive threshold, additive and multiplicative increase) and a loss-based one; REMB is a ceiling, and with
- * nothing else the target itself; report blocks alone drive the loss-based one. Sans-IO, no allocation per packet.
+ * Transport-wide feedback drives a delay-based estimate (groups of packets, trend of their one-way delay, adaptive
+ * threshold, additive and multiplicative increase) and a loss-based one; a queue that stands is drained; REMB is a
+ * ceiling, and with nothing else the target itself; report blocks alone drive the loss-based one. Sans-IO, no
+ * allocation per packet.
+ *
+ * Bounded: 16,384 packets in flight at the most are waited for, each for 2 s.
  *
  * proto/estimate is the delay-based part alone; the receiving end uses it too, to make REMB out of abs-send-time.
  */
@@ -31,6 +34,7 @@ void rt_bandwidth_set_limits(rt_bandwidth *bandwidth, uint64_t min, uint64_t sta
 
 /* A packet leaves, `size` bytes with its headers. */
 void rt_bandwidth_sent(rt_bandwidth *bandwidth, uint16_t transport_sequence, size_t size, bool probe, rt_time now);
+/* RT_MALFORMED: its lists do not fit, or it speaks of more packets than can be in flight. */
 rt_status rt_bandwidth_twcc(rt_bandwidth *bandwidth, const rt_rtcp_twcc *feedback, rt_time now);
 void rt_bandwidth_remb(rt_bandwidth *bandwidth, uint64_t bitrate, rt_time now);
 /* A report block; `fraction` of 256; `round_trip` 0: not known. */

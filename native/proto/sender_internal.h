@@ -18,7 +18,7 @@ typedef struct rt_sender_queued_frame { /* not begun yet */
     uint32_t timestamp;    /* as on the wire */
     uint8_t payload_type, rtx_payload_type;
     uint8_t rotation;
-    uint8_t audio_level; /* -dBov; RT_FRAME_NO_LEVEL counts only as long as `has_level` is not set */
+    uint8_t audio_level; /* -dBov; with `has_level` */
     bool has_level, voice, key, marker;
 } rt_sender_queued_frame;
 
