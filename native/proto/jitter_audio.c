@@ -5,6 +5,7 @@
 #include "proto/jitter_internal.h"
 
 #define CONCEAL_MOST RT_MS(100) /* of what was not there to be played; more is silence */
+#define FADED RT_MS(120)        /* a concealment is silent by then (proto/stretch.h) */
 #define EARLY_MOST RT_MS(20)    /* more delay than the target before it is shortened */
 #define LATE_MOST RT_MS(10)
 #define NEAR_ENOUGH RT_MS(2)
@@ -100,7 +101,7 @@ static rt_frame *play(rt_jitter *j, rt_jitter_slot *slot, rt_time now)
     a->playing = true;
     a->next = frame->timestamp + frame->duration;
     a->silent = begins_silence(frame);
-    a->concealing = false;
+    a->concealed = 0;
     a->inserted = 0;
     a->codec = frame->codec;
     a->payload_type = frame->payload_type;
@@ -126,8 +127,10 @@ static rt_frame *conceal(rt_jitter *j, uint32_t duration, int32_t insert, rt_tim
     uint32_t samples = duration + (uint32_t)insert;
     j->stats.samples += samples;
     j->stats.concealed_samples += samples;
-    j->stats.concealment_events += !a->concealing;
-    a->concealing = true;
+    j->stats.concealment_events += a->concealed == 0;
+    a->concealed += samples;
+    if (rt_jitter_ns(j, a->concealed) > FADED)
+        j->stats.silent_concealed_samples += samples;
     a->next += duration;
     j->deadline = INT64_MIN; /* there may be more */
     return frame;

@@ -73,11 +73,11 @@ typedef struct rt_jitter_audio {
     bool playing;                /* next and offset are known */
     bool silent;                 /* the last frame said that silence begins (DTX) */
     bool discontinuity;          /* something was lost before the next frame */
-    bool concealing;             /* the last frame that left was a lost one */
     bool stretching;             /* until the target is met */
     int64_t next;                /* timestamp to play next */
     rt_time offset;              /* it is due at its time + offset */
     uint32_t duration;           /* of the last frame */
+    int64_t concealed;           /* clock units since the last frame that was there */
     uint32_t inserted;           /* clock units concealed since, while nothing came */
     uint8_t codec, payload_type; /* of the last frame */
 } rt_jitter_audio;

@@ -154,6 +154,7 @@ static void test_starvation(void)
     CHECK_EQ(stats.concealed_samples, 2 * 960);
     CHECK_EQ(stats.concealment_events, 1);
     CHECK_EQ(stats.removed_samples, shortened);
+    CHECK_EQ(stats.silent_concealed_samples, 0);
     CHECK_EQ(stats.discarded, 0);
     rt_jitter_free(a.jitter);
 }
