@@ -41,6 +41,7 @@ struct rt_sender {
     size_t queued_bytes;
     uint32_t queued_packets;
     size_t payload_max; /* largest payload ever */
+    size_t header_max;  /* largest header ever: extensions may be fewer by now, and what was begun has them still */
 
     struct { /* the frame that is being sent */
         rt_history_frame frame;

@@ -66,6 +66,8 @@ static void make_header(rt_sender *sender, rt_history_frame *frame)
     assert(status == RT_OK);
     (void)status;
     frame->header_size = (uint8_t)rt_writer_size(&writer);
+    if (frame->header_size > sender->header_max)
+        sender->header_max = frame->header_size;
     frame->transport_at = place_of(sender, frame, RT_RTP_TRANSPORT_SEQUENCE);
     frame->abs_send_time_at = place_of(sender, frame, RT_RTP_ABS_SEND_TIME);
 }
@@ -187,7 +189,8 @@ size_t rt_sender_header_max(const rt_sender *sender)
 
 size_t rt_sender_packet_max(const rt_sender *sender)
 {
-    return rt_sender_header_max(sender) + sender->payload_max;
+    size_t header = rt_sender_header_max(sender);
+    return (header > sender->header_max ? header : sender->header_max) + sender->payload_max;
 }
 
 bool rt_sender_stamps(const rt_sender *sender, rt_sender_class which)

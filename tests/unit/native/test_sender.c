@@ -511,6 +511,27 @@ static void probes_repeat_old_packets(void)
     rig_free(&r);
 }
 
+/* A negotiation takes extensions away while a frame is on its way: its packets keep their header, and leave. */
+static void extensions_go_within_a_frame(void)
+{
+    rig r;
+    rig_init(&r, false);
+    send_frame(&r, 3, 1000, RT_FRAME_KEY, 0, START);
+    CHECK(write_one(&r, RT_SENDER_MEDIA, START));
+    uint16_t first = r.rtp.sequence;
+    r.map = (rt_rtp_extension_map){0};
+    CHECK(write_one(&r, RT_SENDER_MEDIA, START));
+    CHECK(write_one(&r, RT_SENDER_MEDIA, START));
+    CHECK_EQ(rt_sender_queued(r.sender, RT_SENDER_MEDIA), 0);
+    rt_sender_nack(r.sender, &first, 1, START);
+    CHECK(write_one(&r, RT_SENDER_RETRANSMISSION, START));
+    CHECK_EQ(r.rtp.sequence, first);
+    send_frame(&r, 1, 1000, 0, 3000, START);
+    CHECK(write_one(&r, RT_SENDER_MEDIA, START));
+    CHECK_EQ(r.rtp.extensions.size, 0);
+    rig_free(&r);
+}
+
 static void sequence_numbers_turn_over(void)
 {
     rig r;
@@ -548,6 +569,7 @@ int main(int argc, char **argv)
     RUN(reports_map_the_clocks);
     RUN(extensions_of_a_frame);
     RUN(probes_repeat_old_packets);
+    RUN(extensions_go_within_a_frame);
     RUN(sequence_numbers_turn_over);
     CHECK_MAIN_END;
 }
