@@ -20,6 +20,7 @@
 #define QUEUE_DRAINED RT_MS(80)
 #define DRAIN 0.7
 #define REFERENCE_START ((int64_t)1 << 30) /* keeps arrival times positive */
+#define REFERENCE_END ((int64_t)1 << 36)   /* a century; who gets there jumps, and arrival times would overflow */
 
 void rt_bandwidth_config_default(rt_bandwidth_config *config)
 {
@@ -201,6 +202,8 @@ rt_status rt_bandwidth_twcc(rt_bandwidth *bandwidth, const rt_rtcp_twcc *feedbac
     /* 24 bits of reference time, unwrapped. */
     int32_t ahead = (int32_t)(((uint32_t)feedback->reference - (uint32_t)bandwidth->reference) << 8) >> 8;
     bandwidth->reference += ahead;
+    if (bandwidth->reference < 0 || bandwidth->reference > REFERENCE_END)
+        bandwidth->reference = REFERENCE_START + (feedback->reference & 0xFFFFFF);
     rt_time arrived = bandwidth->reference * RT_MS(64);
     uint64_t known = 0, before = rt_bandwidth_base(bandwidth);
     bandwidth->newest = INT64_MIN;

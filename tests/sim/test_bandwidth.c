@@ -444,6 +444,26 @@ static void strange_feedback(void)
     rt_bandwidth_free(bandwidth);
 }
 
+/* The other end's clock runs ahead as fast as its numbers let it. */
+static void a_clock_that_runs_away(void)
+{
+    rt_bandwidth_config config;
+    rt_bandwidth_config_default(&config);
+    rt_bandwidth *bandwidth = rt_bandwidth_new(&config, 0);
+    static const uint8_t one[] = {0x20, 1, 4, 0};
+    for (int step = -1; step <= 1; step += 2) {
+        rt_rtcp_twcc twcc = {.count = 1, .body = rt_span_of(one, sizeof one)};
+        for (int i = 0; i < 20000; i++) {
+            rt_bandwidth_sent(bandwidth, twcc.base, 1000, false, RT_MS(i));
+            twcc.reference = (int32_t)((uint32_t)(twcc.reference + step * 0x7FFFFF) << 8) >> 8;
+            CHECK_EQ(rt_bandwidth_twcc(bandwidth, &twcc, RT_MS(i + 1)), RT_OK);
+            twcc.base++;
+        }
+    }
+    CHECK(rt_bandwidth_target(bandwidth) >= config.min);
+    rt_bandwidth_free(bandwidth);
+}
+
 int main(int argc, char **argv)
 {
     printf("seed %d\n", SEED);
@@ -462,5 +482,6 @@ int main(int argc, char **argv)
     RUN(remb_alone_is_the_target);
     RUN(report_blocks_alone_lead_the_loss_based_part);
     RUN(strange_feedback);
+    RUN(a_clock_that_runs_away);
     CHECK_MAIN_END;
 }
