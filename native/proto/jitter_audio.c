@@ -9,6 +9,7 @@
 #define EARLY_MOST RT_MS(20)    /* more delay than the target before it is shortened */
 #define LATE_MOST RT_MS(10)
 #define NEAR_ENOUGH RT_MS(2)
+#define SHORTEST RT_US(2500) /* frame (Opus): what is lost of shorter ones is not concealed one by one */
 
 enum {
     STRETCH_PART = 4, /* of a frame's duration */
@@ -105,7 +106,7 @@ static rt_frame *play(rt_jitter *j, rt_jitter_slot *slot, rt_time now)
     a->inserted = 0;
     a->codec = frame->codec;
     a->payload_type = frame->payload_type;
-    if (frame->duration)
+    if (rt_jitter_ns(j, frame->duration) >= SHORTEST)
         a->duration = frame->duration;
     count_samples(j, frame, now);
     return frame;

@@ -300,6 +300,33 @@ static void test_timestamp_jump(void)
     rt_jitter_free(a.jitter);
 }
 
+/* Two thousand samples are missing that came in packets of their own: no two thousand frames take their place. */
+static void test_tiny_frames(void)
+{
+    static const rt_payload_format pcmu = {.codec = RT_CODEC_PCMU, .clock_rate = 8000, .channels = 1};
+    audio a = start(0, false);
+    rt_time now = RT_SECONDS(1);
+    rt_payload_info info;
+    rt_span payload = rt_span_of(a.data, 1);
+    CHECK_EQ(rt_payload_inspect(&pcmu, payload, false, &info), RT_OK);
+    CHECK_EQ(info.duration, 1);
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < 20; i++, now += RT_MS(250)) {
+        rt_jitter_packet packet = {.sequence = 100000 + (uint64_t)i * 2000,
+                                   .timestamp = i * 2000,
+                                   .format = &pcmu,
+                                   .info = &info,
+                                   .payload = payload};
+        (void)rt_jitter_add(a.jitter, &packet, now);
+        for (rt_time at = now; at < now + RT_MS(250); at += RT_MS(5)) {
+            for (rt_frame *frame; (frame = rt_jitter_pop(a.jitter, at)); left++)
+                rt_frame_unref(frame);
+        }
+    }
+    CHECK(left >= 20 && left < 40);
+    rt_jitter_free(a.jitter);
+}
+
 /* Frames that are whole leave before those of the new numbers. */
 static void test_restart(void)
 {
@@ -335,6 +362,7 @@ int main(int argc, char **argv)
     RUN(test_events);
     RUN(test_passthrough);
     RUN(test_timestamp_jump);
+    RUN(test_tiny_frames);
     RUN(test_restart);
     CHECK_MAIN_END;
 }
