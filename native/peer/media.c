@@ -39,6 +39,7 @@ rt_media *rt_media_new(const rt_media_config *config, rt_time now)
     media->ssrc = rt_random32(config->random) | 1; /* 0 stands for none */
     media->transport_sequence = (uint16_t)rt_random32(config->random);
     media->report_at = RT_NEVER;
+    media->began = now - RT_MEDIA_STREAMS * RT_MEDIA_BEGIN_EVERY;
     media->ready_end = &media->ready;
     for (size_t i = 0; i < sizeof media->by_type / sizeof *media->by_type; i++)
         media->by_type[i] = RT_MEDIA_TYPE_UNKNOWN;
@@ -142,7 +143,7 @@ static rt_time request_deadline(const rt_media *media)
         return deadline;
     for (uint32_t i = 0; i < media->outbound_count; i++) {
         if (media->outbound[i]->key_wanted)
-            deadline = rt_time_min(deadline, media->outbound[i]->key_told + RT_MEDIA_KEY_INTERVAL);
+            deadline = rt_time_min(deadline, media->outbound[i]->key_told + media->outbound[i]->key_pause);
     }
     return deadline;
 }
@@ -196,7 +197,10 @@ static bool tell_outbound(rt_media_outbound *stream, rt_media_event *out, rt_tim
         out->bitrate = stream->target;
         return true;
     }
-    if (stream->key_wanted && now - stream->key_told >= RT_MEDIA_KEY_INTERVAL) {
+    rt_time since = now - stream->key_told;
+    if (stream->key_wanted && since >= stream->key_pause) {
+        bool calm = since >= RT_MEDIA_KEY_CALM;
+        stream->key_pause = calm ? RT_MEDIA_KEY_INTERVAL : rt_time_min(2 * stream->key_pause, RT_MEDIA_KEY_MOST);
         stream->key_wanted = false;
         stream->key_told = now;
         out->type = RT_MEDIA_EVENT_KEY_FRAME;

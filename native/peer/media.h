@@ -10,8 +10,8 @@
  *
  * Bounded: streams per section (8 by default) and transport (64): a new SSRC that belongs to a section where the
  * bound is met takes the place of the stream that was silent longest, if that is at least a second, else it is
- * counted and dropped; frames that wait for the application by `max_frames` per section (the oldest are dropped, and
- * an event tells how many).
+ * counted and dropped, and so it is where 64 have begun just now (one more may each 50 ms); frames that wait for the
+ * application by `max_frames` per section (the oldest are dropped, and an event tells how many).
  */
 #ifndef RT_PEER_MEDIA_H
 #define RT_PEER_MEDIA_H

@@ -1,14 +1,21 @@
 #include "peer/media_internal.h"
 
-enum { SEQUENCES = 1024, REQUESTS = 32 };
+enum {
+    SEQUENCES = 1024,
+    REQUESTS = 32,
+    TWCC_MOST = 8, /* in one datagram: each may speak of thousands of packets */
+};
 
 #define ROUND_TRIP_MAX RT_SECONDS(10) /* what says more is wrong */
 
-/* What the report blocks of one datagram say together. */
-typedef struct losses {
-    uint64_t lost, expected; /* `lost` of 256 */
-    bool any;
-} losses;
+/* What the packets of one datagram say together: what follows for all streams is done once. */
+typedef struct gist {
+    uint64_t lost, expected; /* by report blocks; `lost` of 256 */
+    bool any;                /* report blocks */
+    bool moved;              /* the target may have */
+    uint32_t twcc;
+    rt_time round_trip; /* 0: not measured */
+} gist;
 
 /* ---- round trips ---- */
 
@@ -40,26 +47,26 @@ static void note_round_trip(rt_media *media, rt_time measured)
 
 /* ---- reports ---- */
 
-static void read_block(rt_media *media, const rt_rtcp_block *block, losses *l, rt_time now)
+static void read_block(rt_media *media, const rt_rtcp_block *block, gist *g, rt_time now)
 {
     rt_media_outbound *stream = rt_media_find_outbound(media, block->ssrc);
     if (!stream || stream->last_sent == RT_NEVER)
         return;
     rt_time round_trip = measure(media, block->last_sr, block->delay, now);
-    note_round_trip(media, round_trip);
+    g->round_trip = round_trip ? round_trip : g->round_trip;
     rt_sender_reported(stream->sender, block, round_trip, now);
     if (block->ssrc != stream->media.ssrc)
         return;
     uint32_t expected = block->highest - stream->reported;
     if (stream->reported && expected < 0x10000) { /* beyond that it is no report of this interval */
-        l->expected += expected;
-        l->lost += (uint64_t)expected * block->fraction_lost;
+        g->expected += expected;
+        g->lost += (uint64_t)expected * block->fraction_lost;
     }
     stream->reported = block->highest;
-    l->any = true;
+    g->any = true;
 }
 
-static rt_status read_report(rt_media *media, const rt_rtcp *packet, losses *l, rt_time now)
+static rt_status read_report(rt_media *media, const rt_rtcp *packet, gist *g, rt_time now)
 {
     rt_rtcp_report report;
     rt_status status = rt_rtcp_report_read(packet, &report);
@@ -71,7 +78,7 @@ static rt_status read_report(rt_media *media, const rt_rtcp *packet, losses *l, 
     for (uint8_t i = 0; i < report.blocks; i++) {
         rt_rtcp_block block;
         rt_rtcp_report_block(&report, i, &block);
-        read_block(media, &block, l, now);
+        read_block(media, &block, g, now);
     }
     return RT_OK;
 }
@@ -117,17 +124,17 @@ static void note_reference(rt_media *media, uint32_t ssrc, uint64_t ntp, rt_time
     media->references[place] = (rt_media_reference){.ssrc = ssrc, .ntp_middle = rt_ntp_middle(ntp), .arrived = now};
 }
 
-static void read_dlrr(rt_media *media, const rt_xr_block *block, rt_time now)
+static void read_dlrr(const rt_media *media, const rt_xr_block *block, gist *g, rt_time now)
 {
     for (size_t i = 0; i < block->dlrr_count; i++) {
         rt_xr_dlrr entry;
         rt_rtcp_xr_dlrr(block, i, &entry);
-        if (entry.ssrc == media->ssrc)
-            note_round_trip(media, measure(media, entry.last_rr, entry.delay, now));
+        rt_time round_trip = entry.ssrc == media->ssrc ? measure(media, entry.last_rr, entry.delay, now) : 0;
+        g->round_trip = round_trip ? round_trip : g->round_trip;
     }
 }
 
-static rt_status read_extended(rt_media *media, const rt_rtcp *packet, rt_time now)
+static rt_status read_extended(rt_media *media, const rt_rtcp *packet, gist *g, rt_time now)
 {
     enum { RRTR = 4, DLRR = 5 };
     size_t at = 0;
@@ -137,7 +144,7 @@ static rt_status read_extended(rt_media *media, const rt_rtcp *packet, rt_time n
         if (block.type == RRTR)
             note_reference(media, rt_load32(packet->body.data), block.ntp, now); /* the body begins with the SSRC */
         else if (block.type == DLRR)
-            read_dlrr(media, &block, now);
+            read_dlrr(media, &block, g, now);
     }
     return status;
 }
@@ -191,19 +198,21 @@ static bool any_format_has(const rt_media *media, bool remb)
     return false;
 }
 
-static rt_status read_twcc(rt_media *media, const rt_rtcp_feedback *feedback, rt_time now)
+static rt_status read_twcc(rt_media *media, const rt_rtcp_feedback *feedback, gist *g, rt_time now)
 {
     rt_rtcp_twcc twcc;
     rt_status status = rt_rtcp_twcc_read(feedback, &twcc);
     if (status != RT_OK || !any_format_has(media, false))
         return status;
+    if (g->twcc == TWCC_MOST)
+        return RT_TOO_LARGE;
+    g->twcc++;
     media->stats.twcc_received++;
-    status = rt_bandwidth_twcc(media->bandwidth, &twcc, now);
-    rt_media_distribute(media, now);
-    return status;
+    g->moved = true;
+    return rt_bandwidth_twcc(media->bandwidth, &twcc, now);
 }
 
-static rt_status read_remb(rt_media *media, const rt_rtcp_feedback *feedback, rt_time now)
+static rt_status read_remb(rt_media *media, const rt_rtcp_feedback *feedback, gist *g, rt_time now)
 {
     rt_rtcp_remb remb;
     rt_status status = rt_rtcp_remb_read(feedback, &remb);
@@ -212,11 +221,11 @@ static rt_status read_remb(rt_media *media, const rt_rtcp_feedback *feedback, rt
     if (status != RT_OK)
         return status;
     rt_bandwidth_remb(media->bandwidth, remb.bitrate, now);
-    rt_media_distribute(media, now);
+    g->moved = true;
     return RT_OK;
 }
 
-static rt_status read_feedback(rt_media *media, const rt_rtcp *packet, rt_time now)
+static rt_status read_feedback(rt_media *media, const rt_rtcp *packet, gist *g, rt_time now)
 {
     rt_rtcp_feedback feedback;
     rt_status status = rt_rtcp_feedback_read(packet, &feedback);
@@ -226,29 +235,29 @@ static rt_status read_feedback(rt_media *media, const rt_rtcp *packet, rt_time n
         if (packet->count == RT_RTPFB_NACK)
             read_nack(media, &feedback, now);
         else if (packet->count == RT_RTPFB_TWCC)
-            return read_twcc(media, &feedback, now);
+            return read_twcc(media, &feedback, g, now);
         return RT_OK;
     }
     switch (packet->count) {
     case RT_PSFB_PLI: read_pli(media, &feedback); return RT_OK;
     case RT_PSFB_FIR: read_fir(media, &feedback); return RT_OK;
-    case RT_PSFB_AFB: return read_remb(media, &feedback, now);
+    case RT_PSFB_AFB: return read_remb(media, &feedback, g, now);
     default: return RT_OK;
     }
 }
 
 /* ---- a datagram ---- */
 
-static rt_status read_packet(rt_media *media, const rt_rtcp *packet, losses *l, rt_time now)
+static rt_status read_packet(rt_media *media, const rt_rtcp *packet, gist *g, rt_time now)
 {
     switch (packet->type) {
     case RT_RTCP_SR:
-    case RT_RTCP_RR: return read_report(media, packet, l, now);
+    case RT_RTCP_RR: return read_report(media, packet, g, now);
     case RT_RTCP_SDES: return read_names(media, packet);
     case RT_RTCP_BYE: return read_bye(media, packet, now);
     case RT_RTCP_RTPFB:
-    case RT_RTCP_PSFB: return read_feedback(media, packet, now);
-    case RT_RTCP_XR: return read_extended(media, packet, now);
+    case RT_RTCP_PSFB: return read_feedback(media, packet, g, now);
+    case RT_RTCP_XR: return read_extended(media, packet, g, now);
     default: return RT_OK; /* APP, and what is yet to be invented */
     }
 }
@@ -259,16 +268,18 @@ rt_status rt_media_receive_rtcp(rt_media *media, rt_span datagram, rt_time now)
     rt_reader reader = rt_reader_of(datagram);
     rt_status status = RT_OK, worst = RT_OK;
     rt_rtcp packet;
-    losses l = {0};
+    gist g = {0};
     while (rt_rtcp_next(&reader, &packet, &status)) {
-        rt_status one = read_packet(media, &packet, &l, now);
+        rt_status one = read_packet(media, &packet, &g, now);
         worst = one == RT_OK ? worst : one;
     }
-    if (l.any) {
-        uint8_t fraction = l.expected ? (uint8_t)(l.lost / l.expected) : 0;
+    note_round_trip(media, g.round_trip);
+    if (g.any) {
+        uint8_t fraction = g.expected ? (uint8_t)(g.lost / g.expected) : 0;
         rt_bandwidth_report(media->bandwidth, fraction, media->round_trip, now);
-        rt_media_distribute(media, now);
     }
+    if (g.any || g.moved)
+        rt_media_distribute(media, now);
     worst = status == RT_OK ? worst : status;
     media->stats.rtcp_malformed += worst != RT_OK;
     return worst;

@@ -34,10 +34,15 @@ enum {
     RT_MEDIA_TAG = 16, /* SRTP's authentication tag, the longest of all profiles: peers share payloads */
 };
 
-#define RT_MEDIA_SILENCE RT_SECONDS(1)   /* a stream silent for so long may be replaced */
-#define RT_MEDIA_STRAGGLERS RT_MS(200)   /* after a BYE, packets that it overtook are not a new stream */
-#define RT_MEDIA_LEAVE RT_MS(2500)       /* after a BYE, at the latest, the stream ends whatever waits */
-#define RT_MEDIA_KEY_INTERVAL RT_MS(250) /* between two events that ask for a key frame */
+#define RT_MEDIA_SILENCE RT_SECONDS(1) /* a stream silent for so long may be replaced */
+#define RT_MEDIA_STRAGGLERS RT_MS(200) /* after a BYE, packets that it overtook are not a new stream */
+#define RT_MEDIA_LEAVE RT_MS(2500)     /* after a BYE, at the latest, the stream ends whatever waits */
+#define RT_MEDIA_BEGIN_EVERY RT_MS(50) /* a stream may begin so often; RT_MEDIA_STREAMS at once after a pause */
+/* Between two events that ask for a key frame; twice as long each time where they go on, for who asks all the time
+ * costs the encoder's quality, and with a fan-out everybody's. */
+#define RT_MEDIA_KEY_INTERVAL RT_MS(250)
+#define RT_MEDIA_KEY_MOST RT_SECONDS(2)
+#define RT_MEDIA_KEY_CALM RT_SECONDS(4) /* without an event, and the interval is as at first */
 
 typedef struct rt_media_line rt_media_line;
 
@@ -86,6 +91,7 @@ typedef struct rt_media_outbound {
     bool bitrate_changed;
     bool key_wanted;
     rt_time key_told;     /* last event */
+    rt_time key_pause;    /* until the next one */
     rt_time last_sent;    /* RT_NEVER: nothing yet */
     uint32_t reported;    /* extended highest sequence number of the last report block */
     uint32_t fir_from;    /* who asked last by FIR, and its number */
@@ -162,6 +168,7 @@ struct rt_media {
     uint32_t inbound_count;
     rt_media_inbound *ready, **ready_end;
     uint32_t unannounced;
+    rt_time began; /* as if streams had begun evenly, the last of them then: so many more may begin until now */
     bool holding;  /* some line may hold frames */
     rt_ring ended; /* of rt_media_event; no stream is announced while there are any, so they cannot pile up */
 

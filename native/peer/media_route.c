@@ -129,6 +129,19 @@ static bool make_room(rt_media *media, const rt_media_line *line, rt_time now)
     return room;
 }
 
+/* Each stream costs memory for a moment and the application two events: a sender that goes on changing SSRCs, or moving
+ * them between sections, is slowed down. */
+static bool may_begin(rt_media *media, rt_time now)
+{
+    rt_time began = rt_time_max(media->began, now - RT_MEDIA_STREAMS * RT_MEDIA_BEGIN_EVERY) + RT_MEDIA_BEGIN_EVERY;
+    if (began > now) {
+        media->stats.streams_refused++;
+        return false;
+    }
+    media->began = began;
+    return true;
+}
+
 static int find_rid(const rt_media_line *line, const rt_rtp_text *rid)
 {
     for (uint8_t i = 0; i < line->rid_count; i++) {
@@ -206,6 +219,8 @@ static rt_media_inbound *begin_stream(rt_media *media, rt_media_line *line, uint
         media->stats.unknown_ssrc++;
         return NULL;
     }
+    if (!may_begin(media, now))
+        return NULL;
     rt_media_inbound *before = line->rid_count ? find_by_encoding(media, line, encoding) : NULL;
     if (before) /* the sender has changed its SSRC */
         rt_media_end_inbound(media, before);
@@ -320,6 +335,10 @@ rt_media_inbound *rt_media_route_packet(rt_media *media, rt_rtp *packet, const r
                                         rt_time now)
 {
     rt_media_line *by_mid = NULL;
+    if (packet->ssrc == 0) { /* stands for none */
+        media->stats.unknown_ssrc++;
+        return NULL;
+    }
     rt_media_route *route = rt_map_get(&media->routes, packet->ssrc);
     if (route && route->role >= RT_MEDIA_OUT) { /* RFC 3550 section 8.2: a loop, or a stranger with our number */
         media->stats.collisions++;

@@ -351,7 +351,8 @@ static rt_status add_outbound(rt_media *media, rt_media_line *line, const rt_med
     stream->line = line;
     stream->rid = encoding->rid;
     stream->last_sent = RT_NEVER;
-    stream->key_told = -RT_MEDIA_KEY_INTERVAL;
+    stream->key_told = -RT_MEDIA_KEY_CALM;
+    stream->key_pause = RT_MEDIA_KEY_INTERVAL;
     stream->fir_sequence = -1;
     stream->told = RT_MEDIA_UNTOLD;
     stream->sender = make_sender(media, line, encoding);

@@ -224,6 +224,46 @@ static void test_a_pli_asks_for_a_key_frame(void)
     media_world_free(w);
 }
 
+/* Who asks all the time gets fewer and fewer; who asks again after a while gets one at once. */
+static void test_plis_without_end(void)
+{
+    media_world *w = sending_world();
+    media_world_run(w, RT_SECONDS(4));
+    uint8_t memory[64];
+    for (int i = 0; i < 2000; i++) {
+        rt_writer writer = rt_writer_of(rt_buffer_of(memory, sizeof memory));
+        rt_rtcp_write_pli(&writer, 7, 2000);
+        CHECK_EQ(forge_rtcp(w, 0, &writer), RT_OK);
+        media_world_run(w, RT_MS(10));
+    }
+    CHECK(w->ends[0].key_requests >= 10 && w->ends[0].key_requests <= 14); /* at 0, 0.25, 0.75, 1.75, 3.75 ... */
+    media_world_run(w, RT_SECONDS(7));
+    uint32_t before = w->ends[0].key_requests;
+    rt_writer writer = rt_writer_of(rt_buffer_of(memory, sizeof memory));
+    rt_rtcp_write_pli(&writer, 7, 2000);
+    CHECK_EQ(forge_rtcp(w, 0, &writer), RT_OK);
+    CHECK_EQ(w->ends[0].key_requests, before + 1);
+    media_world_free(w);
+}
+
+/* One datagram may hold dozens, each of which speaks of all that is in flight. */
+static void test_much_feedback_at_once(void)
+{
+    media_world *w = sending_world();
+    uint8_t memory[1200];
+    rt_writer writer = rt_writer_of(rt_buffer_of(memory, sizeof memory));
+    static rt_twcc_packet packets[400];
+    for (int i = 0; i < 40; i++)
+        CHECK_EQ(rt_rtcp_write_twcc(&writer, 7, 2000, 0, (uint8_t)i, packets, 400), 400);
+    rt_media_stats before, after;
+    rt_media_get_stats(w->ends[0].media, &before);
+    CHECK(forge_rtcp(w, 0, &writer) != RT_OK);
+    rt_media_get_stats(w->ends[0].media, &after);
+    CHECK_EQ(after.twcc_received - before.twcc_received, 8);
+    CHECK_EQ(after.rtcp_malformed - before.rtcp_malformed, 1);
+    media_world_free(w);
+}
+
 /* RFC 5104 section 4.3.1: repetitions have the same number. */
 static void test_a_fir_counts_once(void)
 {
@@ -340,6 +380,8 @@ int main(int argc, char **argv)
     RUN(test_many_streams);
     RUN(test_good_byes);
     RUN(test_a_pli_asks_for_a_key_frame);
+    RUN(test_plis_without_end);
+    RUN(test_much_feedback_at_once);
     RUN(test_a_fir_counts_once);
     RUN(test_a_nack_is_answered_once_per_round_trip);
     RUN(test_remb_limits_the_target);

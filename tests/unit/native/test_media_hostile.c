@@ -62,13 +62,52 @@ static void test_ssrc_changes(void)
             uint32_t ssrc = 5000 + round * 100000 + i;
             (void)forge(w, &(forged){.payload_type = MEDIA_VP8, .ssrc = ssrc, .sequence = 1, .rid = "f"});
         }
+        w->now += RT_SECONDS(4);
     }
     CHECK(inbound_streams(w) <= 3);
-    CHECK_EQ(w->ends[1].ended, 4999);
+    CHECK_EQ(w->ends[1].ended, 63); /* no more than so many begin at once */
     w->ends[1].stopped = false;
     media_world_flush(w);
-    CHECK_EQ(w->ends[1].ended, 5000); /* of those in between nobody ever heard */
-    CHECK_EQ(w->ends[1].streams, 5001);
+    CHECK_EQ(w->ends[1].ended, 64); /* of those in between nobody ever heard */
+    CHECK_EQ(w->ends[1].streams, 65);
+    media_world_free(w);
+}
+
+/* An SSRC of 0 stands for none: a stream that began with it could not be found when it ends. */
+static void test_an_ssrc_of_zero(void)
+{
+    media_world *w = call();
+    uint8_t memory[64];
+    for (uint16_t i = 0; i < 3; i++) {
+        (void)forge(w, &(forged){.payload_type = MEDIA_OPUS, .sequence = i});
+        rt_writer writer = rt_writer_of(rt_buffer_of(memory, sizeof memory));
+        rt_rtcp_write_bye(&writer, (uint32_t[]){0}, 1, (rt_span){0});
+        CHECK_EQ(media_world_forge(w, 1, rt_span_of(memory, rt_writer_size(&writer))), RT_OK);
+        check_call_goes_on(w);
+    }
+    CHECK_EQ(inbound_streams(w), 2);
+    CHECK_EQ(forge_stats(w).unknown_ssrc, 3);
+    media_world_free(w);
+}
+
+/* Each of these moves may end a stream and begin another, and the application hears of both. */
+static void test_an_ssrc_that_moves(void)
+{
+    media_world *w = call();
+    for (uint16_t i = 0; i < 4000; i++) {
+        bool video = i & 1;
+        (void)forge(
+            w, &(forged){
+                   .payload_type = video ? MEDIA_VP8 : MEDIA_OPUS, .ssrc = 7, .sequence = i, .mid = video ? "v" : "a"});
+    }
+    CHECK(w->ends[1].streams <= 70);
+    CHECK(w->ends[1].ended <= 70);
+    CHECK(forge_stats(w).streams_refused >= 3900);
+    check_call_goes_on(w);
+    media_world_run(w, RT_SECONDS(2)); /* after a while there is room again */
+    uint32_t streams = w->ends[1].streams;
+    (void)forge(w, &(forged){.payload_type = MEDIA_OPUS, .ssrc = 8, .sequence = 1});
+    CHECK_EQ(w->ends[1].streams, streams + 1);
     media_world_free(w);
 }
 
@@ -238,6 +277,8 @@ int main(int argc, char **argv)
 {
     RUN(test_unknown_ssrcs);
     RUN(test_ssrc_changes);
+    RUN(test_an_ssrc_of_zero);
+    RUN(test_an_ssrc_that_moves);
     RUN(test_a_flood_of_byes);
     RUN(test_byes_in_turn_with_packets);
     RUN(test_a_storm_of_nacks);
