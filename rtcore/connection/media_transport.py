@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from rtcore.errors import InvalidAccessError, InvalidStateError, OperationError
+from rtcore.errors import InvalidAccessError, InvalidStateError
 from rtcore.media import MediaTrack, codecs
 from rtcore.native.frame import EncodedFrame
 from rtcore.native.media import Encoding, Format, Media
@@ -210,20 +210,21 @@ class MediaTransport:
                 if not len(stream):
                     del self._streams[name]
 
-    def apply(self, agreement: Agreement) -> None:
-        """Tells the core what is new. `OperationError` if a section contradicts another: it carries nothing
-        then, and the others do."""
+    def apply(self, agreement: Agreement) -> list[str]:
+        """Tells the core what is new. Returns what is wrong with sections that contradict others: they carry
+        nothing then, and the others do."""
         if agreement is self._agreement:
-            return
+            return []
         self._agreement = agreement
         if self._native is None:
             if not agreement.sections:
-                return
+                return []
             self._native = Media(self._transport.peer, self, cname=self.cname, **self._options)
         agreed = {section.index: section for section in agreement.sections}
         for index, transceiver in list(self._sections.items()):
             section = agreed.get(index)
             if section is None or section.transceiver is not transceiver._data:
+                self._native.set_receiver(index, None)
                 self._native.remove_section(index)
                 transceiver.sender._agreed(None)
                 transceiver.sender._update()
@@ -240,8 +241,7 @@ class MediaTransport:
                 self._configure(found)
             except ValueError as error:
                 problems.append(f"the section {section.mid!r} cannot be used: {error}")
-        if problems:
-            raise OperationError("; ".join(problems))
+        return problems
 
     def _configure(self, transceiver: RtpTransceiver) -> None:
         native, section = self._native, transceiver.receiver._section
@@ -293,6 +293,7 @@ class MediaTransport:
         for transceiver in self._transceivers:
             transceiver._data.stopped = True
             self._end(transceiver)
+        self._transceivers.clear()
         self._sections.clear()
 
     # Down

@@ -376,10 +376,10 @@ class PeerConnection(Emitter):
     def _negotiated(self, before: str, changes: Changes) -> None:
         """After a description was set: tell the peer, then the application."""
         state = self.signaling_state
-        tracks = self._media.carry_out(changes)
+        tracks, problems = self._media.carry_out(changes), []
         if self._negotiation.agreement is not None:
             self._transport.apply(self._negotiation.agreement)
-            self._media.apply(self._negotiation.agreement)
+            problems = self._media.apply(self._negotiation.agreement)
             self._feed_candidates()
         if self._negotiation.data_refused:
             self._transport.end_channels(OperationError("the other end takes no data channels"))
@@ -390,6 +390,8 @@ class PeerConnection(Emitter):
         if state == "stable":
             self._negotiation_told = False
         self._check_negotiation()
+        if problems:
+            raise OperationError("; ".join(problems))
 
     def _check_negotiation(self) -> None:
         """W3C: update the negotiation-needed flag."""

@@ -174,7 +174,8 @@ class RtpReceiver:
             self._track._set_muted(True)
 
     def _frames_dropped(self, count: int) -> None:
-        self._track._dropped(count)
+        for track in self._by_encoding:  # of which of them is not known: all begin anew
+            track._dropped(count)
 
     def _received(self) -> None:
         """The other end sends (again). A stream that did not end meanwhile goes on without a word."""

@@ -1,7 +1,6 @@
 """Audio and video between two PeerConnections over loopback, judged by what is in the pictures and heard."""
 
 import asyncio
-import contextlib
 import gc
 import itertools
 import time
@@ -416,7 +415,7 @@ def test_parameters_count_at_once() -> None:
             parameters.encodings[0].max_framerate = 5
             sender.set_parameters(parameters)
             first, later = await counters(remote, 1), await counters(remote, 3)
-            assert later[-1] - first[0] >= 12
+            assert later[-1] - first[0] >= 8  # 18 where the machine keeps up, 3 without
 
     run(main)
 
@@ -476,9 +475,10 @@ def test_the_jitter_buffer_waits_as_long_as_told() -> None:
             remote, passed = (one.track.encoded() for one in b.get_receivers())
             receiver.jitter_buffer_target = 300
             assert receiver.jitter_buffer_target == 300
-            for _ in range(30):
-                frame = await remote.recv()
-            assert 0.15 < frame.released - frame.completed < 0.5  # 300 ms behind the fastest
+            waited = [frame.released - frame.completed for frame in [await remote.recv() for _ in range(30)]]
+            assert 0.2 < max(waited) < 0.5
+            waited = [frame.released - frame.completed for frame in [await passed.recv() for _ in range(30)]]
+            assert min(waited) < 0.01
             with pytest.raises(ValueError, match="jitter_buffer_target"):
                 receiver.jitter_buffer_target = 5000
             for _ in range(40):
@@ -683,12 +683,13 @@ def test_closing_in_the_middle_of_everything() -> None:
                 await exchange(a, b)
                 remotes = [one.receiver.track for pc in (a, b) for one in pc.get_transceivers()]
                 readers = [asyncio.create_task(read_all(track)) for track in remotes]
+                sent = [sender.track for pc in (a, b) for sender in pc.get_senders()]
                 await asyncio.sleep(moment)
                 await a.close()
-                await b.closed()
+                await b.close()
                 await asyncio.gather(*readers)
                 assert {track.ready_state for track in remotes} == {"ended"}
-                assert a.get_transceivers()[0].sender.track.ready_state == "live"
+                assert {track.ready_state for track in sent} == {"live"}
                 for call in (lambda: a.add_track(TestTone()), lambda: a.add_transceiver("audio")):
                     with pytest.raises(rtcore.InvalidStateError):
                         call()
@@ -854,7 +855,6 @@ def test_statistics_have_what_is_mandatory() -> None:
             assert not any(one["type"] == "inbound-rtp" for one in own.values())
             theirs = await b.get_receivers()[1].get_stats()
             assert {one["kind"] for one in theirs.values() if "rtp" in one["type"]} == {"video"}
-        with contextlib.suppress(KeyError):
-            assert not [one for one in (await b.get_stats()).values() if "rtp" in one["type"]]
+        assert {one["type"] for one in (await b.get_stats()).values()} == {"peer-connection", "certificate"}
 
     run(main)
