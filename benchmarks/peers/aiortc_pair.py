@@ -1,7 +1,7 @@
 """Two aiortc peers in this process, for `benchmarks.peers.pair`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection
 
@@ -38,11 +38,14 @@ class Pair:
         await self.right.close()
 
 
-async def connect() -> Pair:
+async def connect(media: Sequence[str] = ()) -> Pair:
+    """`media`: kinds of transceivers to have, too."""
     left, right = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
     opened, arrived = asyncio.Event(), asyncio.Future[RTCDataChannel]()
     near = left.createDataChannel("bench")
     near.on("open", opened.set)
+    for kind in media:
+        left.addTransceiver(kind)
     right.on("datachannel", arrived.set_result)
     await left.setLocalDescription(await left.createOffer())
     await right.setRemoteDescription(left.localDescription)

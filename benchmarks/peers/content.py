@@ -23,10 +23,16 @@ def draw(number: int, width: int = 640, height: int = 360) -> Picture:
     picture[:] = (40 + number * 3 % 160, 90, 200 - number * 5 % 150)
     left = number * 7 % width
     picture[height // 2 : height * 5 // 8, left : left + width // 8] = 255  # something that moves
+    mark(picture, number)
+    return picture
+
+
+def mark(picture: Picture, number: int) -> None:
+    """Draws the number into a picture."""
+    height, width = picture.shape[:2]
     word = number << 8 | check(number)
     bits = np.array([word >> (BARS - 1 - bar) & 1 for bar in range(BARS)])
     picture[: height // 8] = 255 * bits[np.arange(width) * BARS // width][None, :, None]
-    return picture
 
 
 def read(luma: Picture) -> int | None:

@@ -1,7 +1,9 @@
 """Measures two peers of one Python stack in this process (README.md, "Pairs"):
 
 python -m benchmarks.peers.pair STACK throughput SIZE SECONDS | roundtrip SECONDS | connect SECONDS
-                                      | many N SECONDS
+                                      | many N SECONDS | media-connect SECONDS | media-many N SECONDS
+
+`media-` is with audio and video transceivers, without a track, beside the channel.
 """
 
 import asyncio
@@ -146,6 +148,8 @@ SCENARIOS: dict[str, Callable[..., Awaitable[Result]]] = {
     "connect": repeat,
     "many": many,
 }
+MEDIA = "media-"
+KINDS = ("audio", "video")
 
 
 def main(stack: str, scenario: str, *numbers: str) -> None:
@@ -154,10 +158,10 @@ def main(stack: str, scenario: str, *numbers: str) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a thousand pairs have two thousand sockets
     module, _, option = stack.partition(":")
     connect = importlib.import_module(f"benchmarks.peers.{module}_pair").connect
-    result = asyncio.run(
-        SCENARIOS[scenario](lambda: connect(option) if option else connect(), *map(float, numbers))
-    )
-    print(json.dumps(result))
+    options = [option] if option else []
+    media = {"media": KINDS} if scenario.startswith(MEDIA) else {}
+    run = SCENARIOS[scenario.removeprefix(MEDIA)]
+    print(json.dumps(asyncio.run(run(lambda: connect(*options, **media), *map(float, numbers)))))
 
 
 if __name__ == "__main__":

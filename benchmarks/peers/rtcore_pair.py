@@ -1,7 +1,7 @@
 """Two rtcore peers in this process, for `benchmarks.peers.pair`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import rtcore
 
@@ -32,8 +32,8 @@ class Pair:
 WORKERS: list[rtcore.Worker] = []
 
 
-async def connect(mode: str = "driven") -> Pair:
-    """`mode`: "driven" by the event loop, or "threaded"."""
+async def connect(mode: str = "driven", media: Sequence[str] = ()) -> Pair:
+    """`mode`: "driven" by the event loop, or "threaded". `media`: kinds of transceivers to have, too."""
     if mode == "threaded" and not WORKERS:
         WORKERS.append(rtcore.Worker(threaded=True))
     worker = WORKERS[0] if WORKERS else None
@@ -41,6 +41,8 @@ async def connect(mode: str = "driven") -> Pair:
     arrived: asyncio.Future[rtcore.DataChannel] = asyncio.get_running_loop().create_future()
     right.on("datachannel", arrived.set_result)
     near = left.create_data_channel("bench")
+    for kind in media:
+        left.add_transceiver(kind)
     await left.set_local_description()
     await left.gathered()
     await right.set_remote_description(left.local_description)
