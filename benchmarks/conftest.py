@@ -7,7 +7,7 @@ pytest-benchmark (`benchmarks.peers.replay`). The table of all of them is printe
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -35,10 +35,12 @@ def rounds(pytestconfig: pytest.Config) -> Rounds:
     scenario has all stacks run it, interleaved. "{at_once}" stands for the stack's own number."""
     done: dict[tuple[str, ...], dict[str, list[Result] | PairFailed]] = {}
 
-    def rounds(stack: Stack, *scenario: str, count: int | None = None) -> list[Result]:
+    def rounds(
+        stack: Stack, *scenario: str, count: int | None = None, stacks: Sequence[Stack] = PAIRS
+    ) -> list[Result]:
         if scenario not in done:
             done[scenario] = run_rounds(
-                PAIRS,
+                stacks,
                 lambda stack: [word.format(at_once=stack.at_once) for word in scenario],
                 count or pytestconfig.getoption("rounds"),
             )

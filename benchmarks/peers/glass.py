@@ -1,8 +1,6 @@
 """Glass to glass: a source's frame until the decoded one is in the application's hands, two peers in this
 process over loopback.
 
-python -m benchmarks.peers.glass rtcore|aiortc SECONDS
-
 Pictures carry their number; the sound is silent but for a short beep twice a second, whose onset is looked
 for. Both stacks get the same pictures (640 x 360, 30 a second, VP8) and samples (20 ms at 48 kHz, Opus), and
 decode all.
@@ -10,8 +8,6 @@ decode all.
 
 import asyncio
 import importlib
-import json
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from fractions import Fraction
@@ -21,7 +17,7 @@ import av
 import numpy as np
 
 from . import content
-from .pair import percentile
+from .percentile import percentile
 
 RATE, SAMPLES = 48000, 960
 FRAME_RATE = 30
@@ -108,14 +104,15 @@ class Sink:
 
 
 class Stack(Protocol):
-    """A module beside this one: `await call(pictures, beeps, sink)` connects and gives what closes it."""
+    """A module beside this one: `await call(pictures, beeps, sink, *options)` gives what closes the call."""
 
-    call: Callable[[Pictures, Beeps, Sink], Awaitable[Callable[[], Awaitable[Any]]]]
+    call: Callable[..., Awaitable[Callable[[], Awaitable[Any]]]]
 
 
-async def measure(stack: Stack, seconds: float) -> dict[str, float]:
+async def measure(stack: Stack, option: str, seconds: float) -> dict[str, float]:
     clock = Clock()
-    close = await stack.call(Pictures(clock), Beeps(clock), Sink(clock))
+    options = [option] if option else []
+    close = await stack.call(Pictures(clock), Beeps(clock), Sink(clock), *options)
     await asyncio.sleep(WARM_UP)
     clock.from_now = time.perf_counter()
     cpu = time.process_time()
@@ -128,10 +125,7 @@ async def measure(stack: Stack, seconds: float) -> dict[str, float]:
     return result
 
 
-def main(stack: str, seconds: str) -> None:
+def run(stack: str, option: str, seconds: float) -> dict[str, float]:
+    """`stack` names a module beside this one, `option` is an argument of its `call`."""
     module: Any = importlib.import_module(f"benchmarks.peers.{stack}_glass")
-    print(json.dumps(asyncio.run(measure(module, float(seconds)))))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    return asyncio.run(measure(module, option, seconds))

@@ -2,6 +2,7 @@
 
 python -m benchmarks.peers.pair STACK throughput SIZE SECONDS | roundtrip SECONDS | connect SECONDS
                                       | many N SECONDS | media-connect SECONDS | media-many N SECONDS
+                                      | glass SECONDS
 
 `media-` is with audio and video transceivers, without a track, beside the channel.
 """
@@ -15,6 +16,9 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
+
+from . import glass
+from .percentile import percentile
 
 AT_ONCE = 50  # handshakes: with more, the last wait longer than retransmission timers
 SMALL = 100
@@ -47,10 +51,6 @@ Result = dict[str, float]
 def resident() -> int:
     with open("/proc/self/statm") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def percentile(times: list[float], fraction: float) -> float:
-    return sorted(times)[int(len(times) * fraction)]
 
 
 async def throughput(connect: Connect, size: float, seconds: float) -> Result:
@@ -159,6 +159,9 @@ def main(stack: str, scenario: str, *numbers: str) -> None:
     module, _, option = stack.partition(":")
     connect = importlib.import_module(f"benchmarks.peers.{module}_pair").connect
     options = [option] if option else []
+    if scenario == "glass":
+        print(json.dumps(glass.run(module, option, *map(float, numbers))))
+        return
     media = {"media": KINDS} if scenario.startswith(MEDIA) else {}
     run = SCENARIOS[scenario.removeprefix(MEDIA)]
     print(json.dumps(asyncio.run(run(lambda: connect(*options, **media), *map(float, numbers)))))

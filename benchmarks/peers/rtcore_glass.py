@@ -43,8 +43,12 @@ async def drain(track: rtcore.media.RemoteTrack, take: Callable[[Any], None]) ->
         return
 
 
-async def call(pictures: Pictures, beeps: Beeps, sink: Sink) -> Callable[[], Awaitable[Any]]:
-    left, right = (rtcore.PeerConnection(interfaces=[ADDRESS]) for _ in range(2))
+async def call(
+    pictures: Pictures, beeps: Beeps, sink: Sink, mode: str = "driven"
+) -> Callable[[], Awaitable[Any]]:
+    """`mode`: "driven" by the event loop, or "threaded"."""
+    worker = rtcore.Worker(threaded=True) if mode == "threaded" else None
+    left, right = (rtcore.PeerConnection(worker=worker, interfaces=[ADDRESS]) for _ in range(2))
     tasks: list[asyncio.Task[None]] = []
     right.on(
         "track",
@@ -64,5 +68,7 @@ async def call(pictures: Pictures, beeps: Beeps, sink: Sink) -> Callable[[], Awa
         await left.close()
         await right.close()
         await asyncio.gather(*tasks)
+        if worker is not None:
+            worker.close()
 
     return close

@@ -89,3 +89,4 @@ RTCORE = Stack("rtcore", pair=(*PYTHON, "benchmarks.peers.pair", "rtcore"))
 RTCORE_THREADED = Stack("rtcore, threaded", pair=(*PYTHON, "benchmarks.peers.pair", "rtcore:threaded"))
 
 PAIRS = [RTCORE, RTCORE_THREADED, AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL]
+CALLERS = [RTCORE, RTCORE_THREADED, AIORTC]  # with audio and video
