@@ -35,7 +35,8 @@ class Call(Session):
     ) -> None:
         super().__init__(stack, pc, remote)
         self.relay = relay
-        self.picture, self.tone = Picture(), TestTone(frequency=OUR_TONE)
+        self.picture: MediaTrack = Picture()
+        self.tone: MediaTrack = TestTone(frequency=OUR_TONE)
         self._watchers: dict[int, Watcher] = {}
 
     # Negotiating
@@ -66,10 +67,9 @@ class Call(Session):
         audio: str | None = None,
         picture: Json = PICTURE,
         tone: Json = TONE,
-        data: bool = False,
     ) -> None:
         """Picture and tone both ways, offered by "us" or "them", and connected. `video`, `audio`: the only
-        codec that is offered. `data`: with the channel "data"."""
+        codec that is offered."""
 
         async def ours() -> None:
             for track, codec in ((self.picture, video), (self.tone, audio)):
@@ -82,13 +82,9 @@ class Call(Session):
                 await self.remote.add(name, source, codecs=codecs if offers else None, associate=not offers)
 
         if by == "us":
-            if data:
-                self.pc.create_data_channel("data")
             await ours()
             await self.negotiate(by, theirs)
         else:
-            if data:
-                await self.remote.channel("data")
             await theirs()
             await self.negotiate(by, ours)
         async with asyncio.timeout(20):
@@ -145,7 +141,8 @@ class Call(Session):
         )
         assert max(there["numbers"]) < THEIR_FIRST <= min(here["numbers"])
         for seen in (there, here):
-            assert seen["numbers"] == sorted(set(seen["numbers"])), seen
+            assert seen["numbers"] == sorted(seen["numbers"]), seen  # a canvas may give one twice
+            assert len(set(seen["numbers"])) > numbers / 2, seen
             assert seen["unreadable"] <= numbers / 4, seen
         return there, here
 

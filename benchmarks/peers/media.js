@@ -17,7 +17,7 @@ function browserMedia() {
     return context;
   };
 
-  function picture({ width = 640, height = 360, frameRate = 30, first = 0 }) {
+  function picture({ width = 640, height = 360, frameRate = 30, first = 0, busy = false }) {
     const canvas = Object.assign(document.createElement("canvas"), { width, height });
     const context = canvas.getContext("2d", { alpha: false });
     let number = first;
@@ -26,6 +26,10 @@ function browserMedia() {
       context.fillRect(0, 0, width, height);
       context.fillStyle = "white"; // something that moves, so that frames are worth their bits
       context.fillRect((number * 7) % width, height / 2, width / 8, height / 8);
+      for (let spot = 0; busy && spot < 300; spot++) { // all new in each frame: as many bits as one likes
+        context.fillStyle = `hsl(${Math.random() * 360} 80% ${Math.random() * 100}%)`;
+        context.fillRect(Math.random() * width, height / 4 + Math.random() * height, width / 20, height / 20);
+      }
       for (let bar = 0; bar < BARS; bar++) {
         const bit = bar < 24 ? number >> (23 - bar) : checkOf(number) >> (31 - bar);
         const [left, right] = [bar, bar + 1].map((at) => Math.round((at * width) / BARS));
@@ -85,20 +89,27 @@ function browserMedia() {
   class VideoWatcher {
     constructor(track) {
       Object.assign(this, { frames: 0, numbers: [], unreadable: 0, waiting: [], closed: false });
-      this.video = Object.assign(document.createElement("video"), { muted: true, autoplay: true, playsInline: true });
-      this.video.srcObject = new MediaStream([track]);
-      document.body.append(this.video); // pages draw what they show
+      this.track = track;
       this.canvas = document.createElement("canvas");
       this.context = this.canvas.getContext("2d", { willReadFrequently: true });
-      this.video.play().catch(() => {}); // again when there is a frame
-      this.next();
+      this.again();
     }
 
-    next() {
-      this.video.requestVideoFrameCallback(() => {
-        if (this.closed) return;
+    // At first, and when the track goes on after it was held: Chromium's element has stopped then, for good.
+    again() {
+      this.video?.remove();
+      this.video = Object.assign(document.createElement("video"), { muted: true, autoplay: true, playsInline: true });
+      this.video.srcObject = new MediaStream([this.track]);
+      document.body.append(this.video); // pages draw what they show
+      this.video.play().catch(() => {}); // again when there is a frame
+      this.next(this.video);
+    }
+
+    next(video) {
+      video.requestVideoFrameCallback(() => {
+        if (this.closed || video !== this.video) return;
         this.look();
-        this.next();
+        this.next(video);
       });
     }
 

@@ -10,7 +10,10 @@ const emit = (message) => process.stdout.write(JSON.stringify(message) + "\n");
 const stack = process.argv[2];
 let handle;
 if (stack === "libwebrtc") {
-  handle = serve(require("@roamhq/wrtc").RTCPeerConnection, emit);
+  const wrtc = require("@roamhq/wrtc");
+  const { MediaStream, RTCRtpReceiver } = wrtc;
+  Object.assign(globalThis, { MediaStream, RTCRtpReceiver });
+  handle = serve(wrtc.RTCPeerConnection, emit, { media: require("./media_node.js").nodeMedia });
 } else {
   // Without an address to bind, libjuice offers no loopback candidate.
   const { RTCPeerConnection } = require("node-datachannel/polyfill");

@@ -177,6 +177,21 @@ class RemoteConnection(Watched):
         given = {key: value for key, value in arguments.items() if value is not None}
         await self.call("add", name=name, associate=associate, **given)
 
+    async def replace(self, name: str, source: Json | None) -> None:
+        """Sends from another source, without negotiating; None: nothing."""
+        await self.call("replace", name=name, source=source)
+
+    async def enable(self, name: str, enabled: bool) -> None:
+        """Of a track: False, and it is black or silent."""
+        await self.call("enable", name=name, enabled=enabled)
+
+    async def direction(self, name: str, direction: str) -> None:
+        await self.call("direction", name=name, direction=direction)
+
+    async def stop(self, name: str) -> None:
+        """The transceiver, for good."""
+        await self.call("stop", name=name)
+
     async def remote_offer(self, offer: str) -> None:
         """Takes the offer; tracks can be added before `described_answer()`."""
         await self.call("remote_offer", sdp=offer)

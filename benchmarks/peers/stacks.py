@@ -21,13 +21,12 @@ class Stack:
     drains: bool = True  #: a channel that closes still gives the program what had arrived before
     calls: tuple[tuple[str, str], ...] = ()  #: video and audio codec of the calls that it makes
     devices: bool = False  #: has a camera and a microphone, made up
-    replaces: bool = True  #: its senders can change their tracks, and its tracks be disabled
+    changes: bool = False  #: calls change while they last: tracks disabled, replaced, added, removed
     simulcasts: bool = False  #: sends simulcast when it is asked to
-    asks: bool = True  #: makes and answers key-frame requests
+    asks: bool = False  #: sends a key frame at once when it is asked to, and counts it
     retransmits: bool = True  #: NACK and RTX
     adapts: bool = False  #: sends as much as there is room for
-    counts: bool = True  #: has statistics of media
-    renegotiates: bool = True  #: adds and removes tracks while connected
+    counts: bool = False  #: has the W3C's statistics of media
 
     @property
     def media(self) -> bool:
@@ -60,6 +59,7 @@ LIBWEBRTC = Stack(
     peer=(*NODE, str(HERE / "peer.js"), "libwebrtc"),
     pair=(*NODE, str(HERE / "pair.js"), "libwebrtc"),
     at_once=20,  # of fifty some never open, about every third time
+    calls=(("VP8", "opus"), ("VP9", "PCMU")),
 )
 LIBDATACHANNEL = Stack(
     "libdatachannel",
@@ -73,6 +73,9 @@ CHROMIUM = Stack(
     "chromium",
     calls=(("VP8", "opus"), ("VP9", "PCMU"), ("H264", "G722"), ("AV1", "PCMA")),
     devices=True,
+    changes=True,
+    asks=True,
+    counts=True,
     simulcasts=True,
     adapts=True,
 )
@@ -80,6 +83,9 @@ FIREFOX = Stack(
     "firefox",
     calls=(("VP8", "opus"), ("VP9", "PCMU"), ("AV1", "G722")),  # H.264 is a plugin that it downloads
     devices=True,
+    changes=True,
+    asks=True,
+    counts=True,
     adapts=True,
 )
 

@@ -36,8 +36,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     runner: asyncio.Runner = pyfuncitem._request.getfixturevalue("runner")
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
 
+    mark = pyfuncitem.get_closest_marker("limit")
+
     async def limited() -> None:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(mark.args[0] if mark else LIMIT):
             await pyfuncitem.obj(**arguments)
 
     runner.run(limited())
@@ -46,6 +48,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "able(name): only with stacks of which this is true")
+    config.addinivalue_line("markers", f"limit(seconds): may take so long, instead of {LIMIT:.0f}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
