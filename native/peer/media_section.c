@@ -415,12 +415,14 @@ static rt_status set_send_format(rt_media *media, rt_media_line *line, const rt_
 /* The streams in the order of the section's encodings, those that go on with their state. */
 static rt_status set_encodings(rt_media *media, rt_media_line *line, const rt_media_section *config)
 {
+    /* What there is stays, silent, and there is nothing to make streams of. A stream that was made anew for its SSRC
+     * would number its packets anew: nonces used twice, and a roll-over count that the other end does not guess. */
+    if (line->send_format.payload.codec == RT_CODEC_NONE)
+        return RT_OK;
     for (uint8_t i = line->outbound_count; i-- > 0;) {
         if (!is_wanted(line->outbound[i], config))
             remove_outbound(media, line, i);
     }
-    if (line->send_format.payload.codec == RT_CODEC_NONE)
-        return RT_OK; /* what there is stays, silent; there is nothing to make streams of */
     for (size_t i = 0; i < config->encoding_count; i++) {
         uint8_t place = 0;
         while (place < line->outbound_count && line->outbound[place]->media.ssrc != config->encodings[i].ssrc)

@@ -138,6 +138,43 @@ static void test_directions(void)
     media_world_free(w);
 }
 
+static uint64_t video_packets(media_world *w)
+{
+    rt_media_stream stream;
+    uint64_t packets = 0;
+    for (size_t at = 0; rt_media_stream_next(w->ends[0].media, &at, &stream, w->now);) {
+        if (!stream.inbound && stream.section == MEDIA_VIDEO)
+            packets += stream.sender.packets;
+    }
+    return packets;
+}
+
+/* Held without a format, as where neither direction was agreed on: the stream is the same afterwards, and numbers its
+ * packets on. */
+static void test_a_stream_without_a_format(void)
+{
+    media_world *w = call();
+    rt_media_section *section = &w->ends[0].sections[MEDIA_VIDEO], before = *section;
+    rt_media_encoding *encoding = &w->ends[0].encodings[MEDIA_VIDEO][0];
+    uint32_t rtx_ssrc = encoding->rtx_ssrc;
+    uint64_t packets = video_packets(w);
+    CHECK(packets > 10);
+    section->send = false;
+    section->send_format = (rt_media_format){0};
+    encoding->rtx_ssrc = 0;
+    media_end_set(w, 0, MEDIA_VIDEO);
+    media_world_run(w, RT_SECONDS(1));
+    *section = before;
+    encoding->rtx_ssrc = rtx_ssrc;
+    media_end_set(w, 0, MEDIA_VIDEO);
+    uint64_t frames = w->ends[1].sinks[MEDIA_VIDEO][0].frames;
+    media_world_run(w, RT_SECONDS(1));
+    CHECK(w->ends[1].sinks[MEDIA_VIDEO][0].frames > frames + 20);
+    CHECK(video_packets(w) > packets + 20);
+    CHECK_EQ(w->ends[1].streams, 2);
+    media_world_free(w);
+}
+
 static void test_a_section_is_recycled(void)
 {
     media_world *w = call();
@@ -238,6 +275,7 @@ int main(int argc, char **argv)
     RUN(test_streams_go_on_through_a_renegotiation);
     RUN(test_payload_types_change);
     RUN(test_directions);
+    RUN(test_a_stream_without_a_format);
     RUN(test_a_section_is_recycled);
     RUN(test_an_encoding_pauses);
     RUN(test_the_target_is_shared_out);
