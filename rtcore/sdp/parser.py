@@ -34,7 +34,7 @@ MAX_SECTIONS = 512
 MAX_CANDIDATES = 256
 """Candidates of one section; there is no use for so many, and no limit in the grammar."""
 MAX_VALUES = 64
-"""Fingerprints and ICE options of one section."""
+"""Fingerprints and ICE options of one section, feedback of one codec."""
 
 HASH_SIZES = {"md5": 16, "sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}
 
@@ -148,6 +148,8 @@ class _Session:
             if not words:
                 raise ValueError("expected a=group:<semantics> <mids>")
             self.groups.append(Group(words[0], tuple(words[1:])))
+            if len(self.groups) > MAX_SECTIONS:
+                raise ValueError(f"more than {MAX_SECTIONS} groups")
         elif name == "ice-lite":
             self.ice_lite = True
         elif name == "extmap-allow-mixed":
@@ -333,11 +335,15 @@ def _rtcp_fb(media: Media, value: str) -> None:
     if match is None:
         raise ValueError("expected a=rtcp-fb:<payload type> <what>")
     if match[1] == "*":
-        media.feedback_for_all.append(intern(match[2]))
+        known = media.feedback_for_all
     elif (codec := media.codecs.get(int(match[1]))) is not None:
-        codec.feedback.append(intern(match[2]))
+        known = codec.feedback
     else:
         media.attributes.append(("rtcp-fb", value))
+        return
+    known.append(intern(match[2]))
+    if len(known) > MAX_VALUES:
+        raise ValueError(f"a codec has more than {MAX_VALUES} kinds of feedback")
 
 
 def _extmap(media: Media, value: str) -> None:

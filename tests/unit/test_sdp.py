@@ -218,6 +218,9 @@ def test_blank_lines_and_missing_time_are_forgiven() -> None:
         (AUDIO + "a=simulcast:send\r\n", 6, "simulcast"),
         (AUDIO + "a=msid:\r\n", 6, "msid"),
         (MINIMAL + "m=audio 9 RTP/AVP 0\r\n" * 600, 517, "sections"),
+        (MINIMAL + "a=group:BUNDLE\r\n" * 600, 517, "groups"),
+        (AUDIO + "a=rtcp-fb:* nack\r\n" * 70, 70, "feedback"),
+        (AUDIO + "a=rtcp-fb:111 nack\r\n" * 70, 70, "feedback"),
     ],
 )
 def test_errors_say_what_and_where(text: str, line: int, words: str) -> None:
