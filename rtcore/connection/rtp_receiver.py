@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -54,19 +54,22 @@ class RtpReceiver:
         self._live: set[int] = set()  # SSRCs
         self._ended = False
         self._tracks: dict[str, RemoteTrack] = {}
-        self._by_encoding: list[RemoteTrack] = []
-        self._track = self._make_track("", 0)
+        self._track = self._make_track("")
+        self._by_encoding = [self._track]
 
-    def _make_track(self, rid: str, encoding: int) -> RemoteTrack:
+    def _make_track(self, rid: str) -> RemoteTrack:
         name = self._data.remote_track_id or None
         track = RemoteTrack(
             "audio" if self._data.kind == "audio" else "video",
             id=f"{name} {rid}" if name and rid else name,
-            request_key_frame=lambda: self._media.request_key_frame(self._data, encoding),
+            request_key_frame=lambda: self._request_key_frame(track),
         )
         track._set_muted(True)
-        self._by_encoding.append(track)
         return track
+
+    def _request_key_frame(self, track: RemoteTrack) -> None:
+        if track in self._by_encoding:
+            self._media.request_key_frame(self._data, self._by_encoding.index(track))
 
     @property
     def kind(self) -> str:
@@ -140,13 +143,25 @@ class RtpReceiver:
 
     def _agreed(self, section: AgreedSection) -> None:
         self._section = section
-        for place, rid in enumerate(section.rids):
-            if rid not in self._tracks:
-                first = not self._tracks and place == 0
-                self._tracks[rid] = self._track if first else self._make_track(rid, place)
+        if section.receive and (*self._tracks,) != section.rids:
+            self._take_rids(section.rids)
         payload_types = {form.payload_type: form.codec for form in section.formats}
         for track in self._by_encoding:
             track._set_codecs(payload_types)
+
+    def _take_rids(self, rids: Sequence[str]) -> None:
+        """A track for each, in their order. Those of rids that are no more end, but for `track`, which goes
+        on with what is new."""
+        before, free = dict(self._tracks), [self._track]
+        if any(before.get(rid) is self._track for rid in rids):
+            free.clear()
+        self._tracks.clear()
+        for rid in rids:
+            self._tracks[rid] = before.get(rid) or (free.pop() if free else self._make_track(rid))
+        self._by_encoding = [*self._tracks.values()] or [self._track]
+        for track in before.values():
+            if track not in self._by_encoding:
+                track._end()
 
     def _taker(self) -> Callable[[EncodedFrame], object]:
         """Who takes the frames from the core: for one track, the track itself."""

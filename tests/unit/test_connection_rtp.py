@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -155,6 +156,42 @@ def test_simulcast_is_given_shares_of_its_own(worker: Any) -> None:
             media_of(b).happens("on_stream_ended", 0, 1, 77)
             await turns()
             assert tracks["h"].muted
+
+    run(main)
+
+
+def test_rids_that_change(worker: Any) -> None:
+    """The core numbers encodings by the rids that are agreed now, and so does the receiver: however many
+    names the other end goes through, it has as many tracks as there are rids."""
+
+    async def main() -> None:
+        async with pair(worker) as (a, b):
+            a.add_transceiver(Given(codec=None), send_encodings=[{"rid": rid} for rid in "qhf"])
+            await connected(a, b)
+            receiver = b.get_receivers()[0]
+            section = receiver._section
+            assert section is not None
+            q, h, f = receiver.tracks.values()
+            receiver._agreed(replace(section, rids=("h", "x")))
+            assert [*receiver.tracks.items()] == [("h", h), ("x", q)]
+            assert receiver.track is q
+            assert (q.ready_state, f.ready_state) == ("live", "ended")
+            media_of(b).happens("on_stream", 0, 0, 77)
+            await turns()
+            assert (h.muted, q.muted) == (False, True)
+            h.request_key_frame()
+            assert media_of(b).calls[-1] == ("request_key_frame", 0, 0)
+            receiver._agreed(replace(section, direction="inactive", rids=()))  # for a while
+            assert [*receiver.tracks] == ["h", "x"]
+            for number in range(50):
+                receiver._agreed(replace(section, rids=(f"a{number}", f"b{number}")))
+            assert [*receiver.tracks] == ["a49", "b49"]
+            assert receiver._by_encoding == [*receiver.tracks.values()]
+            assert receiver.track in receiver._by_encoding
+            assert h.ready_state == "ended"
+            receiver._agreed(replace(section, rids=()))
+            assert not receiver.tracks
+            assert receiver._taker() == receiver.track._deliver
 
     run(main)
 
