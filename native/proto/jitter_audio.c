@@ -171,6 +171,16 @@ static void settle_inserted(rt_jitter *j, uint64_t sequence, int64_t timestamp)
     a->inserted = 0;
 }
 
+/* How many of `missing` frames, the first `late` by now, are over for so long that nobody would hear a concealment: all
+ * at once, since a jump may pass over thousands. No more than `fit` the time that is missing. */
+static uint64_t long_over(const rt_jitter *j, rt_time late, uint32_t duration, uint64_t missing, uint64_t fit)
+{
+    rt_time each = rt_time_max(rt_jitter_ns(j, duration), 1);
+    uint64_t over = (uint64_t)((late - CONCEAL_MOST - 1) / each) + 1;
+    over = over < missing ? over : missing;
+    return over < fit ? over : fit;
+}
+
 /* The head is missing, and `later` has come. True: go on with the head as it is now; `*out`: what leaves. */
 static bool step_over(rt_jitter *j, const rt_jitter_slot *later, uint64_t sequence, rt_frame **out, rt_time now)
 {
@@ -205,9 +215,11 @@ static bool step_over(rt_jitter *j, const rt_jitter_slot *later, uint64_t sequen
         return false;
     }
     a->discontinuity = true;
-    if (now - due > CONCEAL_MOST) { /* long over */
-        a->next += duration;
-        rt_jitter_advance(j, j->head + 1);
+    if (now - due > CONCEAL_MOST) {
+        uint64_t fit = timed ? (uint64_t)gap / duration : UINT64_MAX;
+        uint64_t over = long_over(j, now - due, duration, sequence - j->head, fit);
+        a->next += (int64_t)(over * duration);
+        rt_jitter_advance(j, j->head + over);
         return true;
     }
     *out = conceal(j, duration, 0, now);
