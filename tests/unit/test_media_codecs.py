@@ -115,6 +115,19 @@ def test_the_bitrate_changes_without_a_key_frame(codec: RtpCodec) -> None:
     assert second < 450_000
 
 
+@pytest.mark.parametrize("codec", VIDEO, ids=name_of)
+def test_more_than_there_is_room_for(codec: RtpCodec) -> None:
+    """Whoever sends feedback may say that everything arrived at once, and the bitrate follows."""
+    with codecs.create_encoder(codec, bitrate=10**11) as encoder:
+        assert encoder.bitrate == 100_000_000
+        assert encoder.encode(shot(0))
+        encoder.bitrate = 300_000
+        assert encoder.encode(shot(1))
+        encoder.bitrate = 10**11
+        assert encoder.bitrate == 100_000_000
+        assert encoder.encode(shot(2), key=True)[0].key
+
+
 @pytest.mark.parametrize("codec", VIDEO[3:], ids=name_of)
 def test_a_much_lower_bitrate_opens_another_encoder_without_a_gap(codec: RtpCodec) -> None:
     with codecs.create_encoder(codec, bitrate=1_000_000) as encoder, codecs.create_decoder(codec) as decoder:

@@ -29,6 +29,12 @@ CLOCK_RATE = 90_000
 STEP = CLOCK_RATE // 30
 """How long a picture lasts where nothing tells."""
 MIN_BITRATE = 20_000
+MAX_BITRATE = 100_000_000
+"""Libraries refuse more, each in its own way. The other end may say that there is room for it."""
+
+
+def _within_bounds(bitrate: int) -> int:
+    return max(MIN_BITRATE, min(bitrate, MAX_BITRATE))
 
 
 def threads_for(width: int, height: int) -> int:
@@ -69,7 +75,7 @@ class VideoEncoder(Encoder):
         self.scale, self.max_frame_rate = scale, max_frame_rate
         self._bitrate = 1_000_000
         if bitrate is not None:
-            self._bitrate = max(MIN_BITRATE, bitrate)
+            self._bitrate = _within_bounds(bitrate)
         self._reformatter = VideoReformatter()  # of our own: a frame's is not for several threads
         self._timeline = Timeline(CLOCK_RATE)
         self._size: tuple[int, int] | None = None
@@ -83,7 +89,7 @@ class VideoEncoder(Encoder):
 
     @bitrate.setter
     def bitrate(self, bitrate: int) -> None:
-        bitrate = max(MIN_BITRATE, bitrate)
+        bitrate = _within_bounds(bitrate)
         if bitrate != self._bitrate:
             self._bitrate = bitrate
             if self._size is not None:
