@@ -41,6 +41,7 @@ function browserMedia() {
     draw();
     const timer = setInterval(draw, 1000 / frameRate);
     const [track] = canvas.captureStream(frameRate).getVideoTracks();
+    if (busy) track.contentHint = "detail"; // a slow machine drops frames; it does not send small ones of few bits
     return { track, stop: () => (clearInterval(timer), track.stop()) };
   }
 
@@ -89,27 +90,20 @@ function browserMedia() {
   class VideoWatcher {
     constructor(track) {
       Object.assign(this, { frames: 0, numbers: [], unreadable: 0, waiting: [], closed: false });
-      this.track = track;
+      this.video = Object.assign(document.createElement("video"), { muted: true, autoplay: true, playsInline: true });
+      this.video.srcObject = new MediaStream([track]);
+      document.body.append(this.video); // pages draw what they show
       this.canvas = document.createElement("canvas");
       this.context = this.canvas.getContext("2d", { willReadFrequently: true });
-      this.again();
-    }
-
-    // At first, and when the track goes on after it was held: Chromium's element has stopped then, for good.
-    again() {
-      this.video?.remove();
-      this.video = Object.assign(document.createElement("video"), { muted: true, autoplay: true, playsInline: true });
-      this.video.srcObject = new MediaStream([this.track]);
-      document.body.append(this.video); // pages draw what they show
       this.video.play().catch(() => {}); // again when there is a frame
-      this.next(this.video);
+      this.next();
     }
 
-    next(video) {
-      video.requestVideoFrameCallback(() => {
-        if (this.closed || video !== this.video) return;
+    next() {
+      this.video.requestVideoFrameCallback(() => {
+        if (this.closed) return;
         this.look();
-        this.next(video);
+        this.next();
       });
     }
 

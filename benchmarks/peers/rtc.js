@@ -129,9 +129,7 @@ function serve(RTCPeerConnection, emit, { configuration = {}, unsupported = [], 
       const tell = (what) => this.emit("track_state", { mid: transceiver.mid, state: what });
       for (const what of ["mute", "unmute", "ended"]) track.addEventListener(what, () => tell(what));
       this.emit("track", { kind: track.kind, mid: transceiver.mid, streams: streams.map(({ id }) => id) });
-      const watcher = this.watchers.get(transceiver.mid);
-      if (watcher) watcher.again?.();
-      else if (media) this.watchers.set(transceiver.mid, media.watch(track));
+      if (media && !this.watchers.has(transceiver.mid)) this.watchers.set(transceiver.mid, media.watch(track));
     }
 
     // A track of our own. `associate`: as addTrack does, on a section that the other side offered.

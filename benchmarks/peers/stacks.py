@@ -22,10 +22,10 @@ class Stack:
     calls: tuple[tuple[str, str], ...] = ()  #: video and audio codec of the calls that it makes
     devices: bool = False  #: has a camera and a microphone, made up
     changes: bool = False  #: calls change while they last: tracks disabled, replaced, added, removed
+    shows_again: bool = True  #: a track that was held, by the same transceiver; else it only decodes it
     simulcasts: bool = False  #: sends simulcast when it is asked to
     asks: bool = False  #: sends a key frame at once when it is asked to, and counts it
     retransmits: bool = True  #: NACK and RTX
-    adapts: bool = False  #: sends as much as there is room for
     counts: bool = False  #: has the W3C's statistics of media
 
     @property
@@ -74,10 +74,10 @@ CHROMIUM = Stack(
     calls=(("VP8", "opus"), ("VP9", "PCMU"), ("H264", "G722"), ("AV1", "PCMA")),
     devices=True,
     changes=True,
+    shows_again=False,
     asks=True,
     counts=True,
     simulcasts=True,
-    adapts=True,
 )
 FIREFOX = Stack(
     "firefox",
@@ -86,7 +86,6 @@ FIREFOX = Stack(
     changes=True,
     asks=True,
     counts=True,
-    adapts=True,
 )
 
 PEERS = [AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL, CHROMIUM, FIREFOX]
