@@ -324,17 +324,22 @@ static rt_status list_outbound(rt_media *media, rt_media_outbound *stream)
     return RT_OK;
 }
 
+/* RTX comes and goes with what is negotiated; the stream goes on, for its numbers must not begin anew under its keys. */
+static uint32_t repair_of(const rt_media_line *line, const rt_media_encoding *encoding)
+{
+    return line->send_format.rtx_payload_type == RT_MEDIA_NO_FORMAT ? 0 : encoding->rtx_ssrc;
+}
+
 static rt_sender *make_sender(rt_media *media, const rt_media_line *line, const rt_media_encoding *encoding)
 {
     const rt_media_format *format = &line->send_format;
-    bool repairs = encoding->rtx_ssrc != 0 && format->rtx_payload_type != RT_MEDIA_NO_FORMAT;
     rt_sender_config config;
     rt_sender_config_default(&config);
     config.random = media->config.random;
     config.ssrc = encoding->ssrc;
-    config.rtx_ssrc = repairs ? encoding->rtx_ssrc : 0;
+    config.rtx_ssrc = repair_of(line, encoding);
     config.payload_type = format->payload_type;
-    config.rtx_payload_type = repairs ? format->rtx_payload_type : 0;
+    config.rtx_payload_type = format->rtx_payload_type;
     config.clock_rate = format->payload.clock_rate;
     config.video = line->video;
     config.extensions = &line->extensions;
@@ -372,14 +377,24 @@ static rt_status add_outbound(rt_media *media, rt_media_line *line, const rt_med
     return RT_OK;
 }
 
-static bool is_wanted(const rt_media_outbound *stream, const rt_media_section *config)
+static const rt_media_encoding *find_wanted(const rt_media_outbound *stream, const rt_media_section *config)
 {
     for (size_t i = 0; i < config->encoding_count; i++) {
-        const rt_media_encoding *encoding = &config->encodings[i];
-        if (encoding->ssrc == stream->media.ssrc && encoding->rtx_ssrc == stream->repair.ssrc)
-            return true;
+        if (config->encodings[i].ssrc == stream->media.ssrc)
+            return &config->encodings[i];
     }
-    return false;
+    return NULL;
+}
+
+static rt_status set_repair(rt_media *media, const rt_media_line *line, rt_media_outbound *stream,
+                            const rt_media_encoding *encoding)
+{
+    rt_status status = RT_OK;
+    if (stream->repair.ssrc != encoding->rtx_ssrc)
+        status = rt_media_put_route(media, &stream->repair, encoding->rtx_ssrc, RT_MEDIA_OUT_REPAIR);
+    if (status == RT_OK)
+        rt_sender_set_repair(stream->sender, repair_of(line, encoding));
+    return status;
 }
 
 static bool same_payload(const rt_payload_format *a, const rt_payload_format *b)
@@ -404,8 +419,7 @@ static rt_status set_send_format(rt_media *media, rt_media_line *line, const rt_
             rt_packetizer_free(stream->packetizer);
             stream->packetizer = packetizer;
         }
-        rt_sender_set_format(stream->sender, format->payload_type,
-                             format->rtx_payload_type == RT_MEDIA_NO_FORMAT ? 0 : format->rtx_payload_type,
+        rt_sender_set_format(stream->sender, format->payload_type, format->rtx_payload_type,
                              format->payload.clock_rate);
     }
     line->send_format = *format;
@@ -420,8 +434,11 @@ static rt_status set_encodings(rt_media *media, rt_media_line *line, const rt_me
     if (line->send_format.payload.codec == RT_CODEC_NONE)
         return RT_OK;
     for (uint8_t i = line->outbound_count; i-- > 0;) {
-        if (!is_wanted(line->outbound[i], config))
+        const rt_media_encoding *wanted = find_wanted(line->outbound[i], config);
+        if (!wanted)
             remove_outbound(media, line, i);
+        else if (wanted->rtx_ssrc != line->outbound[i]->repair.ssrc)
+            rt_media_drop_route(media, &line->outbound[i]->repair);
     }
     for (size_t i = 0; i < config->encoding_count; i++) {
         uint8_t place = 0;
@@ -433,6 +450,9 @@ static rt_status set_encodings(rt_media *media, rt_media_line *line, const rt_me
                 return status;
         }
         rt_media_outbound *stream = line->outbound[place];
+        rt_status status = set_repair(media, line, stream, &config->encodings[i]);
+        if (status != RT_OK)
+            return status;
         line->outbound[place] = line->outbound[i];
         line->outbound[i] = stream;
         stream->encoding = (uint8_t)i;

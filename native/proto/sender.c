@@ -90,6 +90,14 @@ void rt_sender_set_format(rt_sender *sender, uint8_t payload_type, uint8_t rtx_p
     sender->config.clock_rate = clock_rate;
 }
 
+void rt_sender_set_repair(rt_sender *sender, uint32_t rtx_ssrc)
+{
+    if (sender->config.rtx_ssrc == rtx_ssrc)
+        return;
+    sender->config.rtx_ssrc = sender->stats.rtx_ssrc = rtx_ssrc;
+    sender->rtx_acknowledged = false;
+}
+
 void rt_sender_set_active(rt_sender *sender, bool active)
 {
     if (sender->active && !active) {

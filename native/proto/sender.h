@@ -35,7 +35,7 @@ typedef struct rt_sender_config {
     rt_random *random;       /* borrowed; for the first sequence number and timestamp */
     uint32_t ssrc, rtx_ssrc; /* rtx_ssrc 0: retransmissions in place */
     uint8_t payload_type;
-    uint8_t rtx_payload_type; /* with rtx_ssrc */
+    uint8_t rtx_payload_type; /* with rtx_ssrc; above 127: none */
     uint32_t clock_rate;
     bool video;
     const rt_rtp_extension_map *extensions; /* borrowed; kept by the section */
@@ -53,6 +53,8 @@ void rt_sender_free(rt_sender *sender);
 
 /* Another codec from the next frame on. */
 void rt_sender_set_format(rt_sender *sender, uint8_t payload_type, uint8_t rtx_payload_type, uint32_t clock_rate);
+/* Retransmissions go on this SSRC from now on; 0: in place. */
+void rt_sender_set_repair(rt_sender *sender, uint32_t rtx_ssrc);
 
 /* Queues a frame's packets; takes a reference. `frame` gives timestamp (any origin; a random offset is added),
  * audio level, orientation, capture time. `captured`: when, on the core's clock: the sender reports' map from NTP

@@ -104,10 +104,10 @@ size_t rt_sender_write_retransmission(rt_sender *sender, rt_buffer room, uint16_
         rt_history_frame *frame;
         rt_history_packet *packet = rt_history_find(&sender->history, sequence, &frame);
         size_t size = 0;
-        if (packet && packet->queued) {
-            size = sender->config.rtx_ssrc
-                       ? write_rtx(sender, room, frame, packet, sequence, 0, transport_sequence, ntp)
-                       : write_in_place(room, frame, packet, sequence);
+        bool repaired = sender->config.rtx_ssrc;
+        if (packet && packet->queued && !(repaired && frame->rtx_payload_type > 127)) {
+            size = repaired ? write_rtx(sender, room, frame, packet, sequence, 0, transport_sequence, ntp)
+                            : write_in_place(room, frame, packet, sequence);
             if (!size)
                 return 0;
             packet->queued = false;
@@ -145,6 +145,10 @@ size_t rt_sender_write_padding(rt_sender *sender, rt_buffer room, size_t size, u
     uint32_t place = 0;
     for (uint32_t i = 0; i < PADDING_LOOKS && i < count; i++) {
         const rt_history_packet *packet = rt_ring_at(&sender->history.packets, count - 1 - i);
+        const rt_history_frame *frame =
+            rt_ring_at(&sender->history.frames, packet->frame - sender->history.first_frame);
+        if (frame->rtx_payload_type > 127) /* from before there was RTX */
+            continue;
         bool fits = packet->size <= size, best_fits = best && best->size <= size;
         if (!best || (fits && (!best_fits || packet->size > best->size)) ||
             (!fits && !best_fits && packet->size < best->size)) {
@@ -152,6 +156,8 @@ size_t rt_sender_write_padding(rt_sender *sender, rt_buffer room, size_t size, u
             place = count - 1 - i;
         }
     }
+    if (!best)
+        return 0;
     const rt_history_frame *frame = rt_ring_at(&sender->history.frames, best->frame - sender->history.first_frame);
     size_t missing = size > best->size ? size - best->size : 0;
     uint8_t padding = missing > PADDING_MAX ? PADDING_MAX : (uint8_t)missing;

@@ -119,6 +119,33 @@ static void test_payload_types_change(void)
     media_world_free(w);
 }
 
+/* RTX goes and comes again: the stream is the same, and so are its numbers, which SRTP lets no one begin anew. */
+static void test_rtx_comes_and_goes(void)
+{
+    media_world *w = call();
+    rt_media_stats stats;
+    for (int i = 0; i < 6; i++) {
+        bool repaired = i & 1;
+        for (int end = 0; end < 2; end++) {
+            rt_media_format *format = &w->ends[end].formats[MEDIA_VIDEO][0];
+            format->rtx_payload_type = repaired ? MEDIA_VP8_RTX : RT_MEDIA_NO_FORMAT;
+            w->ends[end].sections[MEDIA_VIDEO].send_format = end == 0 ? *format : (rt_media_format){0};
+        }
+        w->ends[0].encodings[MEDIA_VIDEO][0].rtx_ssrc = repaired ? 2001 : 0;
+        uint64_t before = w->ends[1].sinks[MEDIA_VIDEO][0].frames;
+        media_end_set(w, 1, MEDIA_VIDEO);
+        media_end_set(w, 0, MEDIA_VIDEO);
+        media_world_run(w, RT_SECONDS(1));
+        CHECK(w->ends[1].sinks[MEDIA_VIDEO][0].frames >= before + 25);
+        rt_media_get_stats(w->ends[0].media, &stats);
+        CHECK_EQ(stats.unprotected, 0);
+    }
+    CHECK_EQ(w->ends[1].streams, 2);
+    CHECK_EQ(w->ends[1].ended, 0);
+    CHECK_EQ(w->ends[0].sources[MEDIA_VIDEO][0].keys, 1);
+    media_world_free(w);
+}
+
 static void test_directions(void)
 {
     media_world *w = call();
@@ -274,6 +301,7 @@ int main(int argc, char **argv)
     RUN(test_commands_to_what_is_not_there);
     RUN(test_streams_go_on_through_a_renegotiation);
     RUN(test_payload_types_change);
+    RUN(test_rtx_comes_and_goes);
     RUN(test_directions);
     RUN(test_a_stream_without_a_format);
     RUN(test_a_section_is_recycled);
