@@ -111,11 +111,13 @@ static rt_media_outbound *next_reporter(composer *c, rt_rtcp_report *out)
     return NULL;
 }
 
+/* As many as there is room for, beside the report itself and its name. */
 static uint8_t take_blocks(composer *c, rt_rtcp_block *blocks)
 {
     rt_media *media = c->media;
+    size_t room = (rt_writer_left(&c->writer) - SENDER_REPORT - sdes_size(media, 1)) / BLOCK;
     uint8_t count = 0;
-    while (media->report_in < media->inbound_count && count < BLOCKS) {
+    while (media->report_in < media->inbound_count && count < BLOCKS && count < room) {
         rt_media_inbound *stream = media->inbound[media->report_in++];
         count += rt_receiver_report(stream->receiver, &blocks[count], c->now);
     }

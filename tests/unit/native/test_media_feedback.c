@@ -127,10 +127,15 @@ static void test_nothing_is_said_where_nothing_goes_on(void)
 }
 
 /* More streams than a report has blocks: all are reported, and no datagram is too large. */
-static void test_many_streams(void)
+static void hear_many_streams(uint32_t mtu)
 {
-    heard h;
-    media_world *w = world_hearing(&h, 1);
+    heard h = {.from = 1};
+    rt_media_config config;
+    rt_media_config_default(&config);
+    config.mtu = mtu;
+    media_world *w = media_world_configured(1, &config);
+    w->filter = listen;
+    w->context = &h;
     media_end *end = &w->ends[1];
     media_world_audio(w, 0);
     w->ends[0].sources[MEDIA_AUDIO][0].runs = false;
@@ -168,6 +173,12 @@ static void test_many_streams(void)
         blocks += h.types[i] == RT_RTCP_RR ? h.counts[i] : 0;
     CHECK_EQ(blocks, MANY);
     media_world_free(w);
+}
+
+static void test_many_streams(void)
+{
+    hear_many_streams(1200);
+    hear_many_streams(576);
 }
 
 static void test_good_byes(void)
