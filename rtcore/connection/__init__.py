@@ -22,6 +22,7 @@ from .events import (
     SignalingStateEvent,
     TrackEvent,
 )
+from .fanout import Fanout, FanoutTrack
 from .media_stream import MediaStream
 from .peer_connection import PeerConnection
 from .rtp_parameters import RtpEncoding, RtpReceiveParameters, RtpSendParameters
@@ -42,6 +43,8 @@ __all__ = [
     "Event",
     "EventStream",
     "EventsDroppedEvent",
+    "Fanout",
+    "FanoutTrack",
     "GatheringStateEvent",
     "IceConnectionStateEvent",
     "IceServer",

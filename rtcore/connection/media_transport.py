@@ -15,6 +15,7 @@ from rtcore.errors import InvalidAccessError, InvalidStateError
 from rtcore.media import MediaTrack, codecs
 from rtcore.native.frame import EncodedFrame
 from rtcore.native.media import Encoding, Format, Media
+from rtcore.native.worker import Worker
 from rtcore.sdp import (
     AgreedFormat,
     Agreement,
@@ -76,6 +77,18 @@ class MediaTransport:
     @property
     def transceivers(self) -> tuple[RtpTransceiver, ...]:
         return tuple(self._transceivers)
+
+    @property
+    def native(self) -> Media:
+        """That of the core. `InvalidStateError` before media was negotiated."""
+        if self._native is None:
+            raise InvalidStateError("no audio or video was negotiated yet")
+        return self._native
+
+    @property
+    def worker(self) -> Worker:
+        """On which the connection lives."""
+        return self._transport.worker
 
     @property
     def connected(self) -> bool:

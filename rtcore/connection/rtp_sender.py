@@ -14,6 +14,7 @@ from rtcore.sdp.codecs import matches
 
 from .dtmf import DtmfSender
 from .encoding import EncodingStream
+from .fanout import FanoutTrack, Joined
 from .media_stream import MediaStream
 from .rtp_parameters import RtpSendParameters, from_encoding
 from .sending import Post, SendClock, Sending, SourceCounters
@@ -54,7 +55,7 @@ class RtpSender(Emitter):
         self._targets: dict[int, int] = {}  # bit/s by encoding, as the core says
         self._clock = SendClock()
         self._source = SourceCounters()
-        self._sending: Sending | None = None
+        self._sending: Sending | Joined | None = None
         self._hand_over: Post = _nowhere
         self._stopped = False
         self._tone: AgreedFormat | None = None  # while one is sent
@@ -194,6 +195,14 @@ class RtpSender(Emitter):
             return
         assert form is not None
         assert track is not None
+        self._error = None
+        if isinstance(track, FanoutTrack):
+            assert self._data.index is not None
+            try:
+                self._sending = Joined(track, form.codec.name, self._media, self._data.index)
+            except (ValueError, InvalidStateError) as error:
+                self._failed(track, error, False)
+            return
         if not self._streams:
             self._streams = [
                 EncodingStream(form.codec, encoding, self._targets.get(place))
@@ -202,7 +211,6 @@ class RtpSender(Emitter):
         self._clock.rate = form.codec.clock_rate
         self._clock.begin()
         self._hand_over = self._media.poster(self._data)
-        self._error = None
         self._sending = Sending(
             track,
             form.codec.name,

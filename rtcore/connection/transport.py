@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rtcore.errors import ConnectionFailedError, OperationError
 from rtcore.native.dtls import Certificate
 from rtcore.native.ice import Candidate
-from rtcore.native.worker import Endpoint, Peer
+from rtcore.native.worker import Endpoint, Peer, Worker
 from rtcore.sdp import Agreement
 
 from .channel import ChannelOptions, DataChannel
@@ -96,6 +96,11 @@ class Transport:
         the first of it, and again and again for the rest."""
         assert self._driver is not None
         self._driver.after_turn(self.peer.flush)
+
+    @property
+    def worker(self) -> Worker:
+        assert self._driver is not None
+        return self._driver.worker
 
     @property
     def peer(self) -> Peer:
