@@ -42,7 +42,7 @@ async def minute(stack: Stack) -> dict[str, list[float]]:
             await asyncio.sleep(STEP)
             now = await look(call)
             for end, (frames, samples, size) in now.items():
-                assert frames - before[end][0] > 3 * STEP, (stack.name, end, before, now)
+                assert frames - before[end][0] > STEP, (stack.name, end, before, now)
                 assert samples - before[end][1] > 24000 * STEP, (stack.name, end, before, now)
                 rates[end].append(8 * (size - before[end][2]) / STEP)
             before = now

@@ -30,11 +30,12 @@ async def test_key_frames(call: OpenCall) -> None:
             frame = await encoded.recv()
         assert frame.key
         encoded.stop()
-        after = one(await call.theirs("outbound-rtp", "video"))
-        if "keyFramesEncoded" in before:  # Firefox does not tell
-            assert after["keyFramesEncoded"] > before["keyFramesEncoded"]
+        after = before
+        while any(after.get(name, 1) <= before.get(name, 0) for name in ("keyFramesEncoded", "pliCount")):
+            after = one(
+                await call.theirs("outbound-rtp", "video")
+            )  # Chromium's are old ones, Firefox has not all
         assert after["framesEncoded"] > before["framesEncoded"]
-        assert after["pliCount"] + after["firCount"] > before["pliCount"] + before["firCount"]
 
         ours = one(await call.ours("outbound-rtp", "video"))
         call.transceiver("video").sender.request_key_frame()
