@@ -186,11 +186,15 @@ ctypedef rt_status (*transform)(
 
 
 # The four functions with one signature.
-cdef rt_status unprotect_rtp(rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity) noexcept nogil:
+cdef rt_status unprotect_rtp(
+    rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity
+) noexcept nogil:
     return rt_srtp_unprotect(session, packet, size)
 
 
-cdef rt_status unprotect_rtcp(rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity) noexcept nogil:
+cdef rt_status unprotect_rtcp(
+    rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity
+) noexcept nogil:
     return rt_srtp_unprotect_rtcp(session, packet, size)
 
 
