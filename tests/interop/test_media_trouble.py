@@ -112,7 +112,8 @@ async def test_statistics_agree(call: OpenCall) -> None:
                     after[1]["frameHeight"],
                 )
                 assert there["framesDecoded"] <= after[0]["framesEncoded"]
-                assert here["framesDecoded"] <= after[1]["framesEncoded"]
+                # A browser's statistics may be some 50 ms old: two pictures.
+                assert here["framesDecoded"] <= after[1]["framesEncoded"] + 2
             else:
                 assert here["totalSamplesReceived"] > 48000
         reported = one(await call.ours("remote-inbound-rtp", "video"))
