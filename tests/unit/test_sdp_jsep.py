@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -765,9 +767,19 @@ def test_candidates_are_bounded() -> None:
 # Any order of operations
 
 
+def in_step(a, b) -> bool:
+    """Whether each side holds what the other one believes it does. They come apart where an answer was lost
+    and its offer rolled back: sections of one are then unknown to the other, and its next offer is refused."""
+
+    def text(description: SessionDescription | None) -> str | None:
+        return description and re.sub("a=(candidate|end-of-candidates).*\r\n", "", description.sdp)
+
+    return text(a.current_local) == text(b.current_remote) and text(b.current_local) == text(a.current_remote)
+
+
 class TwoSides(RuleBasedStateMachine):
     """Whatever two sides do in whatever order: the states are those of RFC 9429 figure 2, refused operations
-    change nothing, and whenever both are stable after a full exchange they agree."""
+    change nothing, and two sides that are in step agree after a full exchange."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -813,7 +825,7 @@ class TwoSides(RuleBasedStateMachine):
                 one.set_local(SessionDescription("rollback"))
             elif one.signaling_state == "have-remote-offer":
                 one.set_remote(SessionDescription("rollback"))
-        if a.signaling_state == b.signaling_state == "stable":
+        if a.signaling_state == b.signaling_state == "stable" and in_step(a, b):
             connect(a, b)
             assert a.agreement is not None
             assert b.agreement is not None
