@@ -6,6 +6,7 @@ from .held import SessionDescription
 from .jsep import Negotiation
 from .model import (
     Codec,
+    CodecTable,
     Description,
     Extension,
     Fingerprint,
@@ -29,6 +30,7 @@ __all__ = [
     "Agreement",
     "Changes",
     "Codec",
+    "CodecTable",
     "Description",
     "Extension",
     "Fingerprint",

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from .model import Codec, parameters_of
+from .codec_table import Codec, parameters_of
 
 __all__ = ["RtpCodec", "answered", "codec_of", "default_codecs", "matches"]
 
@@ -123,9 +123,13 @@ def with_feedback(codec: RtpCodec, other: RtpCodec) -> RtpCodec:
     return codec if feedback == codec.feedback else replace(codec, feedback=feedback)
 
 
+MAX_BLOCKS = 256
+"""Characters of RED's parameters: more than 32 payload types with their slashes."""
+
+
 def _answered_parameters(ours: RtpCodec, offered: RtpCodec) -> str:
     name = ours.name.lower()
-    if name == "red":
+    if name == "red" and len(offered.parameters) < MAX_BLOCKS:
         return offered.parameters  # payload types of the blocks (RFC 2198); an answer uses those of the offer
     if name not in ("h264", "h265") or ours.parameters == offered.parameters:
         return ours.parameters

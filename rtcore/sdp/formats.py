@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from .agreed import AgreedFormat
+from .codec_table import Codec, CodecTable, remembered
 from .codecs import STATIC, RtpCodec, answered, codec_of, with_feedback
-from .model import Codec, Media
+from .model import Media
 
 __all__ = ["Numbering", "agreed_formats", "answered_formats", "formats_of", "put_formats"]
 
@@ -21,20 +22,25 @@ _USUAL = {
 }
 
 
-def formats_of(media: Media) -> list[AgreedFormat]:
-    """The codecs of a section in its order, each with its RTX, which is not listed by itself (RFC 4588)."""
+def formats_of(media: Media) -> tuple[AgreedFormat, ...]:
+    """The codecs of an audio or video section in its order, each with its RTX, which is not listed by itself
+    (RFC 4588). Other sections have none that we know."""
+    return _formats(media.kind, media.codecs, _ptime(media)) if media.kind in ("audio", "video") else ()
+
+
+@remembered
+def _formats(kind: str, table: CodecTable, ptime: int) -> tuple[AgreedFormat, ...]:
     rtx: dict[str, int] = {}
     found: dict[int, RtpCodec] = {}
-    for number, written in media.codecs.items():
-        codec = codec_of(media.kind, written, media.feedback_for_all)
+    for number, written in table.items():
+        codec = codec_of(kind, written, table.feedback_for_all)
         if codec is None or number in RTCP_RANGE:
             continue
         if codec.name.lower() == "rtx":
             rtx.setdefault(codec.parameter_map.get("apt", ""), number)
         else:
             found[number] = codec
-    ptime = _ptime(media)
-    return [AgreedFormat(number, codec, rtx.get(str(number)), ptime) for number, codec in found.items()]
+    return tuple(AgreedFormat(number, codec, rtx.get(str(number)), ptime) for number, codec in found.items())
 
 
 def _ptime(media: Media) -> int:
@@ -45,16 +51,21 @@ def _ptime(media: Media) -> int:
 
 def put_formats(media: Media, formats: Iterable[AgreedFormat]) -> None:
     """Writes them into a section, each RTX behind its codec."""
+    media.codecs = _table(tuple(formats))
+    media.formats = [str(number) for number in media.codecs]
+
+
+@remembered
+def _table(formats: tuple[AgreedFormat, ...]) -> CodecTable:
+    codecs = []
     for format in formats:
         codec, number = format.codec, format.payload_type
         channels = codec.channels if codec.channels > 1 else None
-        media.codecs[number] = Codec(
-            number, codec.name, codec.clock_rate, channels, codec.parameters, list(codec.feedback)
-        )
+        codecs.append(Codec(number, codec.name, codec.clock_rate, channels, codec.parameters, codec.feedback))
         if format.rtx_payload_type is not None:
             rtx = format.rtx_payload_type
-            media.codecs[rtx] = Codec(rtx, "rtx", codec.clock_rate, None, f"apt={number}")
-    media.formats = [str(number) for number in media.codecs]
+            codecs.append(Codec(rtx, "rtx", codec.clock_rate, None, f"apt={number}"))
+    return CodecTable(codecs)
 
 
 class Numbering:
@@ -123,28 +134,42 @@ class Numbering:
         return found
 
 
-def answered_formats(offered: Media, codecs: Sequence[RtpCodec], ordered: bool) -> list[AgreedFormat]:
+def answered_formats(offered: Media, codecs: Sequence[RtpCodec], ordered: bool) -> tuple[AgreedFormat, ...]:
     """What an answer accepts, with the numbers of the offer. Its order is that of the offer, or that of
     `codecs` if `ordered`."""
+    return _answered(offered.kind, offered.codecs, tuple(codecs), ordered)
+
+
+@remembered
+def _answered(
+    kind: str, offered: CodecTable, codecs: tuple[RtpCodec, ...], ordered: bool
+) -> tuple[AgreedFormat, ...]:
     found: list[tuple[int, AgreedFormat]] = []
     places = {codec.identity: place for place, codec in reversed([*enumerate(codecs)])}
-    for format in formats_of(offered):
+    for format in _formats(kind, offered, 0):
         place = places.get(format.codec.identity)
         if place is not None:
-            rtx = format.rtx_payload_type if offered.kind == "video" else None
+            rtx = format.rtx_payload_type if kind == "video" else None
             kept = AgreedFormat(format.payload_type, answered(codecs[place], format.codec), rtx)
             found.append((place, kept))
     if ordered:
         found.sort(key=lambda item: item[0])
-    formats = [format for _, format in found]
-    return formats if any(format.codec.primary for format in formats) else []
+    formats = tuple(format for _, format in found)
+    return formats if any(format.codec.primary for format in formats) else ()
 
 
 def agreed_formats(
     local: Media, remote: Media, *, offered: bool
 ) -> tuple[tuple[AgreedFormat, ...], tuple[AgreedFormat, ...]]:
     """(what we may receive, what we may send), both in the order of the answer: `remote` if we `offered`."""
-    ours, theirs = formats_of(local), formats_of(remote)
+    return _agreed(local.kind, local.codecs, remote.codecs, (_ptime(local), _ptime(remote)), offered)
+
+
+@remembered
+def _agreed(
+    kind: str, local: CodecTable, remote: CodecTable, ptimes: tuple[int, int], offered: bool
+) -> tuple[tuple[AgreedFormat, ...], tuple[AgreedFormat, ...]]:
+    ours, theirs = _formats(kind, local, ptimes[0]), _formats(kind, remote, ptimes[1])
     receive = _meeting(ours, theirs)
     send = _meeting(theirs, ours)
     answer = theirs if offered else ours
@@ -154,7 +179,7 @@ def agreed_formats(
     return tuple(receive), tuple(send)
 
 
-def _meeting(formats: list[AgreedFormat], others: list[AgreedFormat]) -> list[AgreedFormat]:
+def _meeting(formats: Iterable[AgreedFormat], others: Iterable[AgreedFormat]) -> list[AgreedFormat]:
     """Those that the other side has, too, with the feedback of both, and RTX if both have it."""
     by_identity: dict[tuple[str | int, ...], AgreedFormat] = {}
     for one in others:

@@ -8,8 +8,11 @@ since that is the form in which they travel; `rtcore.native.ice.Candidate` reads
 
 from dataclasses import dataclass, field
 
+from .codec_table import Codec, CodecTable
+
 __all__ = [
     "Codec",
+    "CodecTable",
     "Description",
     "Extension",
     "Fingerprint",
@@ -25,6 +28,8 @@ __all__ = [
 
 DEFAULT_MAX_MESSAGE_SIZE = 65536
 """What a peer takes that does not say (RFC 8841 section 6.1)."""
+
+_NO_CODECS = CodecTable()
 
 DATA_PROTOCOLS = frozenset({"UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP"})
 
@@ -56,34 +61,6 @@ class Group:
 
     semantics: str
     mids: tuple[str, ...]
-
-
-def parameters_of(text: str) -> dict[str, str]:
-    """`"a=1;b"` as `{"a": "1", "b": ""}`, names in lower case; the last of equal names counts."""
-    found: dict[str, str] = {}
-    for item in text.split(";"):
-        name, _, value = item.partition("=")
-        if name.strip():
-            found[name.strip().lower()] = value.strip()
-    return found
-
-
-@dataclass(slots=True)
-class Codec:
-    """One payload type: a=rtpmap, a=fmtp and a=rtcp-fb together. `name` is empty where there is no rtpmap
-    (the static payload types of RFC 3551)."""
-
-    payload_type: int
-    name: str = ""
-    clock_rate: int = 0
-    channels: int | None = None
-    parameters: str = ""
-    feedback: list[str] = field(default_factory=list)
-
-    @property
-    def parameter_map(self) -> dict[str, str]:
-        """`"a=1;b"` as `{"a": "1", "b": ""}`, names in lower case."""
-        return parameters_of(self.parameters)
 
 
 @dataclass(slots=True, frozen=True)
@@ -175,9 +152,7 @@ class Media:
     rtcp_mux: bool = False
     rtcp_mux_only: bool = False
     rtcp_rsize: bool = False
-    codecs: dict[int, Codec] = field(default_factory=dict)
-    feedback_for_all: list[str] = field(default_factory=list)
-    """a=rtcp-fb:*"""
+    codecs: CodecTable = _NO_CODECS
     extensions: list[Extension] = field(default_factory=list)
     extmap_allow_mixed: bool = False
     msids: list[Msid] = field(default_factory=list)

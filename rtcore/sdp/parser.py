@@ -2,8 +2,8 @@
 
 Lines that are understood must be right: a malformed one raises `SdpError` with its number. Lines that are not
 understood are kept. Line ends may be CRLF or LF, and empty lines are passed over, since descriptions get
-copied by hand. Size and number of sections are bounded. What many descriptions have in common, names and
-parameters of codecs, is one string in all of them.
+copied by hand. Size and number of sections are bounded. The lines about codecs, three of four in a
+description with audio and video, are read by `codec_lines`.
 """
 
 import re
@@ -12,8 +12,8 @@ from sys import intern
 
 from rtcore.errors import SdpError
 
+from .codec_lines import PREFIXES, CodecLineError, codec_lines
 from .model import (
-    Codec,
     Description,
     Extension,
     Fingerprint,
@@ -34,7 +34,7 @@ MAX_SECTIONS = 512
 MAX_CANDIDATES = 256
 """Candidates of one section; there is no use for so many, and no limit in the grammar."""
 MAX_VALUES = 64
-"""Fingerprints and ICE options of one section, feedback of one codec."""
+"""Fingerprints and ICE options of one section."""
 
 HASH_SIZES = {"md5": 16, "sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}
 
@@ -43,8 +43,6 @@ _UFRAG = re.compile(r"[A-Za-z0-9+/=#_-]{4,256}")
 _PWD = re.compile(r"[A-Za-z0-9+/=#_-]{22,256}")
 _TOKEN = re.compile(r"[!#-'*+\-.0-9A-Z^-~]+")
 _DIGEST = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*")
-_RTPMAP = re.compile(r"([0-9]{1,3}) +([^/ ]+)/([0-9]{1,10})(?:/([0-9]{1,3}))? *")
-_FORMAT_VALUE = re.compile(r"([0-9]{1,3}|\*) +(.+)")
 _EXTMAP = re.compile(r"(\d{1,4})(?:/(sendrecv|sendonly|recvonly|inactive))? +(\S+)(?: +(.*))?")
 _SSRC = re.compile(r"(\d{1,10}) +([^: ]+)(?::(.*))?")
 _RID = re.compile(r"([A-Za-z0-9_-]+) +(send|recv)(?: +(.*))?")
@@ -62,8 +60,12 @@ def parse(text: str) -> Description:
     try:
         session = _Session()
         media: Media | None = None
+        about_codecs: _AboutCodecs | None = None
         for raw in text.split("\n"):
             number += 1
+            if about_codecs is not None and raw.startswith(PREFIXES):
+                about_codecs.add(raw, number)
+                continue
             line = raw.rstrip("\r")
             if not line:
                 continue
@@ -80,7 +82,9 @@ def parse(text: str) -> Description:
                     media.attributes.append((name, value if colon else None))
             elif letter == "m":
                 session.complete()
-                media = _media_line(value)
+                if about_codecs is not None:
+                    about_codecs.complete()
+                media, about_codecs = _media_line(value, number)
                 session.media.append(media)
                 if len(session.media) > MAX_SECTIONS:
                     raise ValueError(f"more than {MAX_SECTIONS} sections")
@@ -90,12 +94,36 @@ def parse(text: str) -> Description:
                 media.connection = value
             else:
                 media.lines.append((letter, value))
+        if about_codecs is not None:
+            about_codecs.complete()
         number = 0
         return session.finish()
     except SdpError:
         raise
     except ValueError as error:
         raise SdpError(str(error), number) from None
+
+
+class _AboutCodecs:
+    """The lines about codecs of the section that is read, which count together, at its end."""
+
+    def __init__(self, media: Media, formats: str, number: int) -> None:
+        self._media, self._formats = media, formats
+        self._lines: list[str] = []
+        self._numbers = [number]
+
+    def add(self, line: str, number: int) -> None:
+        self._lines.append(line)
+        self._numbers.append(number)
+
+    def complete(self) -> None:
+        try:
+            known = codec_lines(self._formats, self._lines)
+        except CodecLineError as error:
+            raise SdpError(str(error), self._numbers[error.index + 1]) from None
+        self._media.formats = [*known.formats]
+        self._media.codecs = known.table
+        self._media.attributes += known.others
 
 
 class _Session:
@@ -221,20 +249,18 @@ def _integer(text: str, low: int, high: int, what: str) -> int:
     return int(text)
 
 
-def _media_line(value: str) -> Media:
+def _media_line(value: str, number: int) -> tuple[Media, _AboutCodecs | None]:
     match = _MEDIA_LINE.fullmatch(value.rstrip())
     if match is None:
         raise ValueError("expected m=<kind> <port> <protocol> <formats>")
-    media = Media(
-        match[1], _integer(match[2], 0, 65535, "a port"), match[4], [*map(intern, (match[5] or "").split())]
-    )
+    formats = match[5] or ""
+    media = Media(match[1], _integer(match[2], 0, 65535, "a port"), match[4])
     if match[3]:
         media.port_count = _integer(match[3], 1, 65535, "a number of ports")
     if media.protocol.endswith(("RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF")):
-        for text in media.formats:
-            payload_type = _integer(text, 0, 127, "a payload type")
-            media.codecs[payload_type] = Codec(payload_type)
-    return media
+        return media, _AboutCodecs(media, formats, number)
+    media.formats = formats.split()
+    return media, None
 
 
 def _mid(media: Media, value: str) -> None:
@@ -305,45 +331,6 @@ def _sctpmap(media: Media, value: str) -> None:
 def _rtcp(media: Media, value: str) -> None:
     _integer(value.partition(" ")[0], 0, 65535, "a port")
     media.rtcp = value
-
-
-def _rtpmap(media: Media, value: str) -> None:
-    match = _RTPMAP.fullmatch(value)
-    if match is None:
-        raise ValueError("expected a=rtpmap:<payload type> <name>/<clock rate>[/<channels>]")
-    clock_rate = int(match[3])
-    if not 0 < clock_rate < 2**32:
-        raise ValueError(f"expected a clock rate from 1 to {2**32 - 1}, got {clock_rate}")
-    codec = media.codecs.get(int(match[1]))
-    if codec is None:
-        media.attributes.append(("rtpmap", value))  # the m-line was edited by hand, and this line was not
-        return
-    codec.name, codec.clock_rate = intern(match[2]), clock_rate
-    codec.channels = int(match[4]) if match[4] else None
-
-
-def _fmtp(media: Media, value: str) -> None:
-    match = _FORMAT_VALUE.fullmatch(value)
-    if match is None or match[1] == "*" or int(match[1]) not in media.codecs:
-        media.attributes.append(("fmtp", value))  # formats other than RTP's, payload types not in the m-line
-    else:
-        media.codecs[int(match[1])].parameters = intern(match[2])
-
-
-def _rtcp_fb(media: Media, value: str) -> None:
-    match = _FORMAT_VALUE.fullmatch(value)
-    if match is None:
-        raise ValueError("expected a=rtcp-fb:<payload type> <what>")
-    if match[1] == "*":
-        known = media.feedback_for_all
-    elif (codec := media.codecs.get(int(match[1]))) is not None:
-        known = codec.feedback
-    else:
-        media.attributes.append(("rtcp-fb", value))
-        return
-    known.append(intern(match[2]))
-    if len(known) > MAX_VALUES:
-        raise ValueError(f"a codec has more than {MAX_VALUES} kinds of feedback")
 
 
 def _extmap(media: Media, value: str) -> None:
@@ -451,9 +438,6 @@ _MEDIA_ATTRIBUTES: dict[str, Callable[[Media, str], None]] = {
     "rtcp-mux": _flag("rtcp_mux"),
     "rtcp-mux-only": _flag("rtcp_mux_only"),
     "rtcp-rsize": _flag("rtcp_rsize"),
-    "rtpmap": _rtpmap,
-    "fmtp": _fmtp,
-    "rtcp-fb": _rtcp_fb,
     "extmap": _extmap,
     "extmap-allow-mixed": _flag("extmap_allow_mixed"),
     "msid": _msid,

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from .model import Codec, Description, Media, RidChoice
+from .codec_table import CodecTable, remembered
+from .model import Description, Media, RidChoice
 
 __all__ = ["write"]
 
@@ -101,10 +102,7 @@ def _rtp(out: list[str], media: Media) -> None:
         direction = f"/{extension.direction}" if extension.direction else ""
         rest = f" {extension.attributes}" if extension.attributes else ""
         add(f"a=extmap:{extension.id}{direction} {extension.uri}{rest}")
-    for feedback in media.feedback_for_all:
-        add(f"a=rtcp-fb:* {feedback}")
-    for codec in media.codecs.values():
-        _codec(out, codec)
+    out += _codecs(media.codecs)
     for msid in media.msids:
         add(f"a=msid:{msid.stream} {msid.track}" if msid.track else f"a=msid:{msid.stream}")
     for rid in media.rids:
@@ -119,14 +117,17 @@ def _rtp(out: list[str], media: Media) -> None:
             add(f"a=ssrc:{source} {name}:{value}" if value else f"a=ssrc:{source} {name}")
 
 
-def _codec(out: list[str], codec: Codec) -> None:
-    if codec.name:
-        channels = f"/{codec.channels}" if codec.channels is not None else ""
-        out.append(f"a=rtpmap:{codec.payload_type} {codec.name}/{codec.clock_rate}{channels}")
-    for feedback in codec.feedback:
-        out.append(f"a=rtcp-fb:{codec.payload_type} {feedback}")
-    if codec.parameters:
-        out.append(f"a=fmtp:{codec.payload_type} {codec.parameters}")
+@remembered
+def _codecs(table: CodecTable) -> tuple[str, ...]:
+    lines = [f"a=rtcp-fb:* {feedback}" for feedback in table.feedback_for_all]
+    for codec in table.values():
+        if codec.name:
+            channels = f"/{codec.channels}" if codec.channels is not None else ""
+            lines.append(f"a=rtpmap:{codec.payload_type} {codec.name}/{codec.clock_rate}{channels}")
+        lines += [f"a=rtcp-fb:{codec.payload_type} {feedback}" for feedback in codec.feedback]
+        if codec.parameters:
+            lines.append(f"a=fmtp:{codec.payload_type} {codec.parameters}")
+    return ("\r\n".join(lines),) if lines else ()
 
 
 def _streams(streams: tuple[tuple[RidChoice, ...], ...]) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rtcore.errors import OperationError, SdpError
 from rtcore.sdp import (
     Codec,
+    CodecTable,
     Description,
     Extension,
     Fingerprint,
@@ -94,7 +95,7 @@ def theirs_codecs(their: aiortc_sdp.MediaDescription, codecs: list[Codec]) -> li
 
 def test_chrome_media_section() -> None:
     audio, video, data = sample("chrome_media_offer").media
-    assert audio.codecs[111] == Codec(111, "opus", 48000, 2, "minptime=10;useinbandfec=1", ["transport-cc"])
+    assert audio.codecs[111] == Codec(111, "opus", 48000, 2, "minptime=10;useinbandfec=1", ("transport-cc",))
     assert audio.codecs[111].parameter_map == {"minptime": "10", "useinbandfec": "1"}
     assert audio.direction == "sendrecv"
     assert audio.rtcp_mux
@@ -104,7 +105,7 @@ def test_chrome_media_section() -> None:
     ]
     assert audio.sources[2231627014]["cname"] == "q0bM3gGFyDQ1Vmdl"
     assert Extension(4, "urn:ietf:params:rtp-hdrext:sdes:mid") in audio.extensions
-    assert video.codecs[96].feedback == ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"]
+    assert video.codecs[96].feedback == ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
     assert video.codecs[103].parameter_map == {"apt": "102"}
     assert video.rids == [Rid("hi", "send"), Rid("mid", "send"), Rid("lo", "send")]
     assert video.simulcast == Simulcast(
@@ -301,15 +302,16 @@ def media_sections(draw: st.DrawFn, mid: str) -> Media:
     media.protocol = "UDP/TLS/RTP/SAVPF"
     types = draw(st.lists(st.integers(0, 127), unique=True, min_size=1, max_size=4))
     media.formats = [str(t) for t in types]
-    for t in types:
-        media.codecs[t] = Codec(t)
-        if draw(st.booleans()):
-            media.codecs[t].name = draw(token)
-            media.codecs[t].clock_rate = draw(st.integers(1, 2**32 - 1))
-            media.codecs[t].channels = draw(st.none() | st.integers(1, 8))
-        media.codecs[t].parameters = draw(st.just("") | text_value)
-        media.codecs[t].feedback = draw(st.lists(text_value, max_size=2))
-    media.feedback_for_all = draw(st.lists(text_value, max_size=2))
+    feedback = st.lists(text_value, max_size=2)
+    unnamed = st.just(("", 0, None))
+    named = st.tuples(token, st.integers(1, 2**32 - 1), st.none() | st.integers(1, 8))
+    media.codecs = CodecTable(
+        [
+            Codec(t, *draw(unnamed | named), draw(st.just("") | text_value), tuple(draw(feedback)))
+            for t in types
+        ],
+        draw(feedback),
+    )
     media.rtcp = draw(st.just("") | st.builds("{} IN IP4 0.0.0.0".format, port))
     media.rtcp_mux = draw(st.booleans())
     media.rtcp_mux_only = draw(st.booleans())

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rtcore.sdp import AgreedFormat, Codec, Media, RtpCodec, default_codecs
+from rtcore.sdp import AgreedFormat, Codec, Media, RtpCodec, default_codecs, parse
+from rtcore.sdp.codec_table import USUAL_SIZE
 from rtcore.sdp.codecs import answered, codec_of, h264_profile, matches
 from rtcore.sdp.formats import Numbering, agreed_formats, answered_formats, formats_of, put_formats
 
@@ -144,13 +145,13 @@ def test_static_payload_types_need_no_rtpmap() -> None:
 
 
 def test_names_in_any_case_and_feedback_for_all() -> None:
-    codec = codec_of("audio", Codec(96, "OPUS", 48000, 2, feedback=["nack"]), ["transport-cc", "nack"])
+    codec = codec_of("audio", Codec(96, "OPUS", 48000, 2, feedback=("nack",)), ["transport-cc", "nack"])
     assert codec == RtpCodec("audio", "opus", 48000, 2, "", ("nack", "transport-cc"))
 
 
 def test_formats_with_rtx_and_ptime() -> None:
     media = section("video", AgreedFormat(96, video("VP8"), 97), AgreedFormat(98, video("VP9")))
-    assert formats_of(media) == [AgreedFormat(96, video("VP8"), 97), AgreedFormat(98, video("VP9"))]
+    assert formats_of(media) == (AgreedFormat(96, video("VP8"), 97), AgreedFormat(98, video("VP9")))
     media.attributes = [("ptime", "40")]
     assert [format.ptime for format in formats_of(media)] == [40, 40]
     for nonsense in ("", "1e9", "-1", "20.5", "99999"):
@@ -161,7 +162,7 @@ def test_formats_with_rtx_and_ptime() -> None:
 def test_payload_types_that_look_like_rtcp_are_passed_over() -> None:
     """RFC 5761 section 4."""
     media = section("video", AgreedFormat(72, video("VP8"), 97), AgreedFormat(98, video("VP9"), 73))
-    assert formats_of(media) == [AgreedFormat(98, video("VP9"))]
+    assert formats_of(media) == (AgreedFormat(98, video("VP9")),)
 
 
 def test_numbers_of_a_first_offer() -> None:
@@ -207,12 +208,12 @@ def test_answers_keep_the_order_of_the_offer_unless_they_prefer() -> None:
     assert [f.payload_type for f in answered_formats(offer, codecs, False)] == [98, 96]
     assert [f.payload_type for f in answered_formats(offer, codecs, True)] == [96, 98]
     assert [f.payload_type for f in answered_formats(offer, codecs[:1], False)] == [96]
-    assert answered_formats(offer, [h264("42e01f")], False) == []
+    assert answered_formats(offer, [h264("42e01f")], False) == ()
 
 
 def test_an_answer_needs_a_codec_that_carries_a_track() -> None:
     events = RtpCodec("audio", "telephone-event", 8000, 1, "0-15")
-    assert answered_formats(section("audio", AgreedFormat(101, events)), [events], False) == []
+    assert answered_formats(section("audio", AgreedFormat(101, events)), [events], False) == ()
 
 
 def test_each_side_receives_with_its_own_numbers() -> None:
@@ -251,3 +252,25 @@ def test_numbers_are_used_once(choices: list[tuple[RtpCodec, int, int]]) -> None
     used = [n for f in formats for n in (f.payload_type, f.rtx_payload_type) if n is not None]
     assert len(set(used)) == len(used)
     assert all(0 <= n < 128 and not 64 <= n < 96 for n in used)
+
+
+def offer_of(parameters: str) -> str:
+    head = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
+    lines = f"a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=fmtp:96 {parameters}\r\n"
+    return f"{head}m=video 9 UDP/TLS/RTP/SAVPF 96\r\n{lines}"
+
+
+def test_what_came_before_is_known() -> None:
+    """Connections share what a browser always says, and what was worked out from it."""
+    one, two = parse(offer_of("x=1")).media[0], parse(offer_of("x=1")).media[0]
+    assert one.codecs is two.codecs
+    assert formats_of(one) is formats_of(two)
+    assert one.formats is not two.formats, "lists are the section's own"
+
+
+def test_lists_of_unusual_size_are_not_kept() -> None:
+    one, two = parse(offer_of("x" * USUAL_SIZE)).media[0], parse(offer_of("x" * USUAL_SIZE)).media[0]
+    assert one.codecs == two.codecs
+    assert one.codecs is not two.codecs
+    assert formats_of(one) == formats_of(two)
+    assert formats_of(one) is not formats_of(two)
