@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .codecs import RtpCodec
 from .transceiver import SendEncoding, Transceiver, receives, sends
@@ -17,6 +18,12 @@ _FEEDBACK = {
 }
 
 
+@lru_cache(64)
+def _words(feedback: tuple[str, ...]) -> frozenset[str]:
+    """What both ends have is what we have, less something: there are few."""
+    return frozenset(_FEEDBACK[kind] for kind in feedback if kind in _FEEDBACK)
+
+
 @dataclass(slots=True, frozen=True)
 class AgreedFormat:
     """A payload type, its codec, and the payload type of its retransmissions (RFC 4588)."""
@@ -30,14 +37,13 @@ class AgreedFormat:
     @property
     def feedback(self) -> frozenset[str]:
         """Of "nack", "pli", "fir", "twcc", "remb": the words of `rtcore.native.media.Format`."""
-        return frozenset(_FEEDBACK[kind] for kind in self.codec.feedback if kind in _FEEDBACK)
+        return _words(self.codec.feedback)
 
     @property
     def packetization_mode(self) -> int:
         """H.264 (RFC 6184 section 6.2): 0 where it is not given; 1 for other codecs."""
-        if self.codec.name.lower() != "h264":
-            return 1
-        return 1 if self.codec.parameter_map.get("packetization-mode") == "1" else 0
+        _, name, _, _, *variant = self.codec.identity
+        return 1 if name != "h264" or variant[0] == "1" else 0
 
 
 @dataclass(slots=True, frozen=True)

@@ -38,6 +38,9 @@ class RtpCodec:
         identity = (self.kind, name, self.clock_rate, self.channels, *_variant(name, self.parameters))
         object.__setattr__(self, "identity", identity)
 
+    def __hash__(self) -> int:
+        return hash((self.identity, self.parameters))
+
     @property
     def mime_type(self) -> str:
         """Kind and name, for example "video/VP8"."""

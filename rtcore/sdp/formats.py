@@ -13,6 +13,7 @@ __all__ = ["Numbering", "agreed_formats", "answered_formats", "formats_of", "put
 RTCP_RANGE = range(64, 96)
 """With rtcp-mux, these would be taken for RTCP (RFC 5761 section 4)."""
 DYNAMIC = (*range(96, 128), *range(35, RTCP_RANGE.start))
+_POSSIBLE = frozenset((*DYNAMIC, *STATIC))
 _USUAL = {
     **{(name.lower(), rate, channels): number for number, (name, rate, channels) in STATIC.items()},
     ("opus", 48000, 2): 111,
@@ -89,6 +90,7 @@ class Numbering:
     def offered(self, codecs: Sequence[RtpCodec]) -> list[AgreedFormat]:
         """Codecs with numbers; when they run out, RTX and then the last codecs are left out."""
         found: list[AgreedFormat] = []
+        numbers: set[int] = set()
         for codec in codecs:
             if codec.name.lower() == "red":
                 carried = self._carried(codec, codecs)
@@ -96,7 +98,8 @@ class Numbering:
                     continue
                 codec = replace(codec, parameters=f"{carried}/{carried}")
             number = self._number(codec)
-            if number is not None and all(number != other.payload_type for other in found):
+            if number is not None and number not in numbers:
+                numbers.add(number)
                 rtx = self._rtx_number(number) if codec.kind == "video" else None
                 found.append(AgreedFormat(number, codec, rtx))
         return found
@@ -127,8 +130,9 @@ class Numbering:
 
     def _free(self, usual: int | None) -> int | None:
         """`usual` if it can be had."""
-        wanted = (usual, *DYNAMIC) if usual in DYNAMIC or usual in STATIC else DYNAMIC
-        found = next((number for number in wanted if number not in self._taken), None)
+        found = usual
+        if found not in _POSSIBLE or found in self._taken:
+            found = next((number for number in DYNAMIC if number not in self._taken), None)
         if found is not None:
             self._taken.add(found)
         return found

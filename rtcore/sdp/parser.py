@@ -64,7 +64,8 @@ def parse(text: str) -> Description:
         for raw in text.split("\n"):
             number += 1
             if about_codecs is not None and raw.startswith(PREFIXES):
-                about_codecs.add(raw, number)
+                about_codecs.lines.append(raw)
+                about_codecs.numbers.append(number)
                 continue
             line = raw.rstrip("\r")
             if not line:
@@ -108,19 +109,15 @@ class _AboutCodecs:
     """The lines about codecs of the section that is read, which count together, at its end."""
 
     def __init__(self, media: Media, formats: str, number: int) -> None:
+        self.lines: list[str] = []
+        self.numbers = [number]  # of the m-line and those
         self._media, self._formats = media, formats
-        self._lines: list[str] = []
-        self._numbers = [number]
-
-    def add(self, line: str, number: int) -> None:
-        self._lines.append(line)
-        self._numbers.append(number)
 
     def complete(self) -> None:
         try:
-            known = codec_lines(self._formats, self._lines)
+            known = codec_lines(self._formats, self.lines)
         except CodecLineError as error:
-            raise SdpError(str(error), self._numbers[error.index + 1]) from None
+            raise SdpError(str(error), self.numbers[error.index + 1]) from None
         self._media.formats = [*known.formats]
         self._media.codecs = known.table
         self._media.attributes += known.others

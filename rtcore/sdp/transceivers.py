@@ -30,7 +30,9 @@ class Transceivers:
     SSRCs and ids of tracks."""
 
     def __init__(self, codecs: Sequence[RtpCodec], draw: Callable[[int], int]) -> None:
-        self._codecs = tuple(codecs)
+        self._codecs = {
+            kind: tuple(codec for codec in codecs if codec.kind == kind) for kind in ("audio", "video")
+        }
         self._draw = draw
         self._all: list[Transceiver] = []
         self._ssrcs: set[int] = set()  # given out, never again
@@ -44,7 +46,7 @@ class Transceivers:
         """What a section of the kind may have, preferred ones first."""
         if one is not None and one.codec_preferences:
             return one.codec_preferences
-        return tuple(codec for codec in self._codecs if codec.kind == kind)
+        return self._codecs.get(kind, ())
 
     # What the owner wants
 
