@@ -8,7 +8,6 @@
  * There is no sign of a frame's start: one can be where a NAL unit is that stands before all slices, or the slice
  * with the first macroblock.
  */
-#include "wire/bits.h"
 #include "wire/payload_nal.h"
 
 enum { /* table 7-1 of H.264 */
@@ -103,19 +102,7 @@ static void read_size(rt_span sps, uint16_t *width, uint16_t *height)
     uint32_t fields = rt_bits_read(&b, 1) ? 1 : 2; /* frame_mbs_only_flag */
     rt_bits_skip(&b, fields == 2 ? 2 : 1);
     down *= fields;
-    if (rt_bits_read(&b, 1)) {
-        uint64_t unit_x = chroma == 1 || chroma == 2 ? 2 : 1, unit_y = (chroma == 1 ? 2 : 1) * fields;
-        uint64_t crop_x = rt_bits_read_ue(&b), crop_y;
-        crop_x = unit_x * (crop_x + rt_bits_read_ue(&b));
-        crop_y = rt_bits_read_ue(&b);
-        crop_y = unit_y * (crop_y + rt_bits_read_ue(&b));
-        across = crop_x < across ? across - crop_x : 0;
-        down = crop_y < down ? down - crop_y : 0;
-    }
-    if (!b.failed && across <= UINT16_MAX && down <= UINT16_MAX) {
-        *width = (uint16_t)across;
-        *height = (uint16_t)down;
-    }
+    rt_nal_read_size(&b, across, down, chroma, fields, width, height);
 }
 
 static rt_status inspect(const rt_payload_format *format, rt_span payload, rt_payload_info *out)

@@ -9,7 +9,6 @@
  * As in H.264 there is no sign of a frame's start. No picture is told to be discardable: the type says only that
  * none of the same temporal layer needs it.
  */
-#include "wire/bits.h"
 #include "wire/payload_nal.h"
 
 enum { /* table 7-1 of H.265 */
@@ -67,19 +66,7 @@ static void read_size(rt_span sps, uint16_t *width, uint16_t *height)
     if (chroma == 3)
         rt_bits_skip(&b, 1);
     uint64_t across = rt_bits_read_ue(&b), down = rt_bits_read_ue(&b);
-    if (rt_bits_read(&b, 1)) {
-        uint64_t unit_x = chroma == 1 || chroma == 2 ? 2 : 1, unit_y = chroma == 1 ? 2 : 1, crop_x, crop_y;
-        crop_x = rt_bits_read_ue(&b);
-        crop_x = unit_x * (crop_x + rt_bits_read_ue(&b));
-        crop_y = rt_bits_read_ue(&b);
-        crop_y = unit_y * (crop_y + rt_bits_read_ue(&b));
-        across = crop_x < across ? across - crop_x : 0;
-        down = crop_y < down ? down - crop_y : 0;
-    }
-    if (!b.failed && across <= UINT16_MAX && down <= UINT16_MAX) {
-        *width = (uint16_t)across;
-        *height = (uint16_t)down;
-    }
+    rt_nal_read_size(&b, across, down, chroma, 1, width, height);
 }
 
 static rt_status inspect(const rt_payload_format *format, rt_span payload, rt_payload_info *out)

@@ -66,6 +66,30 @@ bool rt_annexb_next(rt_span *rest, rt_span *nal)
     return true;
 }
 
+/* ---- the picture's size ---- */
+
+/* Two sides of the window, in samples of luma. */
+static uint64_t read_crop(rt_bits *b, uint64_t unit)
+{
+    uint64_t one = rt_bits_read_ue(b);
+    return unit * (one + rt_bits_read_ue(b));
+}
+
+void rt_nal_read_size(rt_bits *b, uint64_t across, uint64_t down, uint32_t chroma, uint32_t fields, uint16_t *width,
+                      uint16_t *height)
+{
+    if (rt_bits_read(b, 1)) {
+        uint64_t crop_x = read_crop(b, chroma == 1 || chroma == 2 ? 2 : 1);
+        uint64_t crop_y = read_crop(b, (chroma == 1 ? 2 : 1) * fields);
+        across = crop_x < across ? across - crop_x : 0;
+        down = crop_y < down ? down - crop_y : 0;
+    }
+    if (!b->failed && across <= UINT16_MAX && down <= UINT16_MAX) {
+        *width = (uint16_t)across;
+        *height = (uint16_t)down;
+    }
+}
+
 /* ---- receiving ---- */
 
 static bool is_known(const rt_nal_rules *rules, uint8_t type)

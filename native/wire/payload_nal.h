@@ -8,6 +8,7 @@
 #ifndef RT_WIRE_PAYLOAD_NAL_H
 #define RT_WIRE_PAYLOAD_NAL_H
 
+#include "wire/bits.h"
 #include "wire/payload_internal.h"
 
 typedef struct rt_nal_rules {
@@ -53,6 +54,13 @@ rt_status rt_nal_assemble(const rt_nal_rules *rules,
  * `key`: whether a NAL unit of that header makes it a key frame. */
 rt_status rt_nal_packetize(const rt_nal_rules *rules, bool single, bool (*key)(const uint8_t *header),
                            const rt_frame *frame, rt_span data, size_t max_payload, rt_payloads **out);
+
+/* The end of what a sequence parameter set tells of the picture's size: whether a window is cut out of across * down
+ * luma samples, and which (H.264 section 7.4.2.1.1: cropping; H.265 section 7.4.3.2.1: conformance window). `chroma`:
+ * chroma_format_idc, its samples are the window's units; `fields`: lines of those that one of a field stands for.
+ * Leaves width and height as they are where the set is malformed, or the picture too large for them. */
+void rt_nal_read_size(rt_bits *b, uint64_t across, uint64_t down, uint32_t chroma, uint32_t fields, uint16_t *width,
+                      uint16_t *height);
 
 /* The next NAL unit behind a start code, without zeros at its end; false when there is none any more, or something
  * else than zeros comes first. */
