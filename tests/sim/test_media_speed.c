@@ -1,10 +1,11 @@
 /* What media costs besides its cryptography: nanoseconds per packet sent and received, for video and for audio, and what
- * the media of a peer weighs. SRTP is a table of functions that do nothing.
+ * the media of a peer weighs. SRTP is the fake of the tests, without its checksums.
  *
  *     test_media_speed [SECONDS]        of media, default 20, so that it can run as a test
  */
 #include "check.h"
 #include "peer/media.h"
+#include "srtp_fake.h"
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -15,6 +16,7 @@ enum { BATCH = 64, TAG = 16, VIDEO_PACKETS = 12, SLOT = 1280, ROUNDS = 5 };
 
 typedef struct lab {
     rt_media *ends[2];
+    rt_srtp_library library;
     rt_random random;
     rt_time now;
     double sending, receiving, answering; /* seconds of CPU */
@@ -25,41 +27,6 @@ static uint8_t memory[BATCH * SLOT];
 static rt_packet packets[BATCH];
 
 /* ---- no cryptography ---- */
-
-static int no_profile(rt_libsrtp_crypto *policy, int profile)
-{
-    (void)profile;
-    *policy = (rt_libsrtp_crypto){.auth_tag_len = TAG};
-    return RT_LIBSRTP_OK;
-}
-
-static int no_create(rt_libsrtp_session *out, const rt_libsrtp_policy *policy)
-{
-    static int session;
-    (void)policy;
-    *out = &session;
-    return RT_LIBSRTP_OK;
-}
-
-static int no_dealloc(rt_libsrtp_session session)
-{
-    (void)session;
-    return RT_LIBSRTP_OK;
-}
-
-static int no_add(rt_libsrtp_session session, const rt_libsrtp_policy *policy)
-{
-    (void)session;
-    (void)policy;
-    return RT_LIBSRTP_OK;
-}
-
-static int no_remove(rt_libsrtp_session session, uint32_t ssrc)
-{
-    (void)session;
-    (void)ssrc;
-    return RT_LIBSRTP_OK;
-}
 
 static int longer(rt_libsrtp_session session, void *packet, int *size)
 {
@@ -77,16 +44,13 @@ static int shorter(rt_libsrtp_session session, void *packet, int *size)
     return RT_LIBSRTP_OK;
 }
 
-static const rt_srtp_library none = {.rtp_profile = no_profile,
-                                     .rtcp_profile = no_profile,
-                                     .create = no_create,
-                                     .dealloc = no_dealloc,
-                                     .add_stream = no_add,
-                                     .remove_stream = no_remove,
-                                     .protect = longer,
-                                     .unprotect = shorter,
-                                     .protect_rtcp = longer,
-                                     .unprotect_rtcp = shorter};
+static rt_srtp_library no_cryptography(void)
+{
+    rt_srtp_library library = *srtp_fake();
+    library.protect = library.protect_rtcp = longer;
+    library.unprotect = library.unprotect_rtcp = shorter;
+    return library;
+}
 
 /* ---- two ends ---- */
 
@@ -138,11 +102,12 @@ static lab *lab_new(void)
     CHECK(l != NULL);
     l->now = RT_SECONDS(1);
     rt_random_init_number(&l->random, 1);
+    l->library = no_cryptography();
     for (int end = 0; end < 2; end++) {
         rt_media_config config;
         rt_media_config_default(&config);
         config.random = &l->random;
-        config.srtp = &none;
+        config.srtp = &l->library;
         config.start_bitrate = 10000000;
         config.max_bitrate = 10000000;
         l->ends[end] = rt_media_new(&config, l->now);
