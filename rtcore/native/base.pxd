@@ -1,6 +1,8 @@
 # cython: language_level=3
 """C side of native/base for the other modules, and what all of them convert in the same way."""
 
+cimport cython
+from cpython.buffer cimport Py_buffer
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
@@ -139,3 +141,26 @@ cdef uint64_t to_number(object value, uint64_t most, str what) except? 0xFFFFFFF
 # The IP of an address alone, and back: False if the text is none.
 cdef str ip_text(const rt_addr *addr)
 cdef bint parse_ip(str text, uint16_t port, rt_addr *out)
+
+
+cdef enum:
+    SPANS_FEW = 32  # of a row that need no memory of their own
+
+
+# Borrowed bytes of a row of objects, until it is gone.
+@cython.final
+@cython.no_gc
+@cython.freelist(4)
+cdef class Spans:
+    cdef Py_ssize_t count
+    cdef rt_span *spans
+    cdef rt_span few[SPANS_FEW]
+    cdef Py_buffer *views  # of those that are no bytes objects
+    cdef Py_ssize_t held
+    cdef tuple items  # the row itself: its bytes objects live as long
+
+    cdef rt_span borrow(self, object item) except *
+
+
+# Those of a sequence of objects with the buffer protocol.
+cdef Spans spans_of(object items)

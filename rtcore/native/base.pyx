@@ -1,8 +1,14 @@
 # cython: language_level=3
-"""What the building blocks share: statuses to exceptions, seconds to nanoseconds, addresses to text."""
+"""What the building blocks share: statuses to exceptions, seconds to nanoseconds, addresses to text, sequences
+of buffers to spans."""
 
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from cpython.number cimport PyNumber_Index
+from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.math cimport INFINITY, isfinite, llrint, nextafter
+from libc.stdlib cimport free, malloc
 
 
 cdef int check(rt_status status, str what) except -1:
@@ -56,3 +62,47 @@ cdef str ip_text(const rt_addr *addr):
 cdef bint parse_ip(str text, uint16_t port, rt_addr *out):
     cdef bytes raw = text.encode("ascii", "replace")
     return rt_addr_parse_ip(raw, len(raw), port, out)
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(4)
+cdef class Spans:
+    cdef rt_span borrow(self, object item) except *:
+        cdef Py_buffer *view
+        if self.views == NULL:
+            self.views = <Py_buffer *>malloc(self.count * sizeof(Py_buffer))
+            if self.views == NULL:
+                raise MemoryError("no memory for the buffers' views")
+        view = &self.views[self.held]
+        PyObject_GetBuffer(item, view, PyBUF_SIMPLE)
+        self.held += 1
+        return rt_span_of(view.buf, view.len)
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        for i in range(self.held):
+            PyBuffer_Release(&self.views[i])
+        free(self.views)
+        if self.spans != self.few:
+            free(self.spans)
+
+
+cdef Spans spans_of(object items):
+    cdef Spans row = Spans.__new__(Spans)
+    cdef tuple held = tuple(items)
+    cdef Py_ssize_t count = len(held), i
+    cdef rt_span *spans = row.few
+    row.items, row.count = held, count
+    if count > SPANS_FEW:
+        spans = <rt_span *>malloc(count * sizeof(rt_span))
+        if spans == NULL:
+            raise MemoryError("no memory for the buffers' places")
+    row.spans = spans
+    for i in range(count):
+        item = <object>PyTuple_GET_ITEM(held, i)
+        if PyBytes_CheckExact(item):
+            spans[i] = rt_span_of(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item))
+        else:
+            spans[i] = row.borrow(item)
+    return row

@@ -8,9 +8,7 @@ encoded frames out, in decodable order, at the time of their playout.
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
-from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
 
 from rtcore.native.base cimport (
     RT_MALFORMED,
@@ -18,11 +16,13 @@ from rtcore.native.base cimport (
     RT_OK,
     RT_REPLAYED,
     RT_UNEXPECTED,
+    Spans,
     from_deadline,
     rt_span,
     rt_span_of,
     rt_status,
     rt_time,
+    spans_of,
     to_number,
     to_time,
 )
@@ -129,7 +129,6 @@ cdef dict CLOCK_RATES = {"opus": 48000, "PCMU": 8000, "PCMA": 8000, "G722": 8000
 
 cdef enum:
     MAX_PACKETS = 65536
-    FEW = 64  # packets of a batch that need no memory of their own
 
 
 @cython.final
@@ -241,7 +240,7 @@ cdef class JitterBuffer:
         self, const rt_span *packets, Py_ssize_t count, bint recovered, rt_time now
     ) except -1:
         cdef Py_ssize_t kept = 0, i
-        cdef rt_status status
+        cdef rt_status status = RT_OK
         with nogil:
             for i in range(count):
                 status = self.take(packets[i], recovered, now)
@@ -277,39 +276,10 @@ cdef class JitterBuffer:
     def add_batch(self, packets, now, *, recovered=False):
         """The same for a sequence of packets that came in this order; without the GIL. Returns how many were
         kept."""
-        cdef rt_span few[FEW]
-        cdef rt_span *spans = few
-        cdef Py_buffer *views = NULL
-        cdef tuple items = tuple(packets)
-        cdef Py_ssize_t count = len(items), held = 0, i
+        cdef Spans row = spans_of(packets)
         cdef rt_time at = to_time(now, "now")
         self.ready()
-        if not count:
-            return 0
-        try:
-            if count > FEW:
-                spans = <rt_span *>malloc(count * sizeof(rt_span))
-                if spans == NULL:
-                    raise MemoryError("no memory for the packets' places")
-            for i in range(count):
-                item = <object>PyTuple_GET_ITEM(items, i)
-                if PyBytes_CheckExact(item):
-                    spans[i] = rt_span_of(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item))
-                    continue
-                if views == NULL:
-                    views = <Py_buffer *>malloc((count - i) * sizeof(Py_buffer))
-                    if views == NULL:
-                        raise MemoryError("no memory for the packets' buffers")
-                PyObject_GetBuffer(item, &views[held], PyBUF_SIMPLE)
-                spans[i] = rt_span_of(views[held].buf, views[held].len)
-                held += 1
-            return self.take_all(spans, count, recovered, at)
-        finally:
-            for i in range(held):
-                PyBuffer_Release(&views[i])
-            free(views)
-            if spans != few:
-                free(spans)
+        return self.take_all(row.spans, row.count, recovered, at)
 
     def pop(self, now):
         """The frames that are due at `now`, as a list of `EncodedFrame`. Call it after packets were added,

@@ -9,13 +9,13 @@ them.
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from rtcore.native.base cimport (
     RT_OK,
     RT_RANDOM_SEED,
+    Spans,
     check,
     rt_buffer,
     rt_buffer_of,
@@ -27,6 +27,7 @@ from rtcore.native.base cimport (
     rt_span_of,
     rt_status,
     rt_writer,
+    spans_of,
 )
 from rtcore.native.frame cimport (
     RT_FRAME_DISCARDABLE,
@@ -336,49 +337,6 @@ cdef class PayloadInfo:
         return self.info.duration
 
 
-@cython.internal
-@cython.final
-cdef class Spans:
-    """Borrowed bytes of a row of objects, until it is gone."""
-
-    cdef rt_span *spans
-    cdef Py_buffer *views
-    cdef Py_ssize_t count, held
-    cdef tuple items  # the row itself: its bytes live as long
-
-    def __cinit__(self, items):
-        cdef Py_ssize_t i
-        self.items = tuple(items)
-        self.count = len(self.items)
-        self.spans = <rt_span *>PyMem_Malloc((self.count + 1) * sizeof(rt_span))
-        if self.spans is NULL:
-            raise MemoryError
-        for i in range(self.count):
-            item = self.items[i]
-            if PyBytes_CheckExact(item):
-                self.spans[i] = rt_span_of(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item))
-            else:
-                self.spans[i] = self.borrow(item)
-
-    cdef rt_span borrow(self, object item) except *:
-        cdef Py_buffer *view
-        if self.views is NULL:
-            self.views = <Py_buffer *>PyMem_Malloc(self.count * sizeof(Py_buffer))
-            if self.views is NULL:
-                raise MemoryError
-        view = &self.views[self.held]
-        PyObject_GetBuffer(item, view, PyBUF_SIMPLE)
-        self.held += 1
-        return rt_span_of(view.buf, view.len)
-
-    def __dealloc__(self):
-        cdef Py_ssize_t i
-        for i in range(self.held):
-            PyBuffer_Release(&self.views[i])
-        PyMem_Free(self.views)
-        PyMem_Free(self.spans)
-
-
 @cython.final
 cdef class Depacketizer:
     """Reads the RTP payloads of one codec. Has no state: frames may come in any order."""
@@ -414,7 +372,7 @@ cdef class Depacketizer:
     def assemble(self, payloads, timestamp=0):
         """The frame of these payloads (buffers): all of one frame and in their order, as an `EncodedFrame`.
         `timestamp`: its own, in units of the RTP clock. `ValueError`: something is malformed or missing."""
-        cdef Spans row = Spans(payloads)
+        cdef Spans row = spans_of(payloads)
         cdef rt_frame *frame = NULL
         cdef int64_t at = timestamp
         cdef rt_status status = rt_payload_assemble(&self.format, row.spans, row.count, &frame)
@@ -459,7 +417,7 @@ def red_write(blocks):
     redundant blocks at 1023 bytes)."""
     cdef rt_red_block raw[RED_MAX]
     cdef list rows = [RedBlock(*block) for block in blocks]
-    cdef Spans row = Spans([block.data for block in rows])
+    cdef Spans row = spans_of([block.data for block in rows])
     cdef size_t size = 0
     cdef bytearray out
     cdef rt_writer writer

@@ -10,7 +10,6 @@ the GIL.
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -18,6 +17,7 @@ from libc.string cimport memcpy, memset
 from rtcore.native.base cimport (
     RT_NOT_FOUND,
     RT_OK,
+    Spans,
     rt_buffer_of,
     rt_span,
     rt_span_of,
@@ -25,6 +25,7 @@ from rtcore.native.base cimport (
     rt_status_text,
     rt_writer,
     rt_writer_of,
+    spans_of,
     to_number,
 )
 
@@ -709,36 +710,18 @@ cdef int read_rows(
 
 
 cdef object read_many(object packets, ExtensionMap extensions, object out):
-    """One buffer for each packet. Those that are no bytes objects are held while they are read."""
-    cdef tuple items = tuple(packets)
-    cdef Py_ssize_t count = len(items), held = 0, i
-    cdef Py_buffer *views = NULL
-    cdef rt_span *spans = <rt_span *>malloc((count + 1) * sizeof(rt_span))
-    try:
-        if spans == NULL:
-            raise MemoryError("no memory for the packets' places")
-        for i in range(count):
-            item = <object>PyTuple_GET_ITEM(items, i)
-            if PyBytes_CheckExact(item):
-                spans[i] = rt_span_of(PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item))
-                continue
-            if views == NULL:
-                views = <Py_buffer *>malloc((count - i) * sizeof(Py_buffer))
-                if views == NULL:
-                    raise MemoryError("no memory for the packets' buffers")
-            PyObject_GetBuffer(item, &views[held], PyBUF_SIMPLE)
-            spans[i] = rt_span_of(views[held].buf, views[held].len)
-            held += 1
-            if views[held - 1].len > 0xFFFFFFFF:
-                raise ValueError("a packet has less than 4 GB")
-        rows = table(out, count)
-        read_rows(spans, count, extensions, NULL, rows)
-        return rows
-    finally:
-        for i in range(held):
-            PyBuffer_Release(&views[i])
-        free(views)
-        free(spans)
+    """One buffer for each packet."""
+    cdef Spans row = spans_of(packets)
+    cdef const rt_span *spans = row.spans
+    cdef Py_ssize_t i
+    cdef size_t bits = 0
+    for i in range(row.count):
+        bits |= spans[i].size
+    if bits > 0xFFFFFFFF:
+        raise ValueError("a packet has less than 4 GB")
+    rows = table(out, row.count)
+    read_rows(spans, row.count, extensions, NULL, rows)
+    return rows
 
 
 cdef object read_one_buffer(object buffer, ExtensionMap extensions, object offsets, object sizes, object out):
