@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import rtcore
 
-PAGE = """<!doctype html><meta charset=utf-8><title>rtcore</title>
+MEDIA = """<!doctype html><meta charset=utf-8><title>rtcore</title>
 <h1>%(title)s</h1>
 <button id=start>start</button> <button id=stop disabled>stop</button> <span id=state></span>
 <p><video id=video autoplay playsinline controls></video>
@@ -58,17 +58,21 @@ async def answer(connect: Callable[[rtcore.PeerConnection], object], offer: dict
     return pc.local_description.to_dict()
 
 
-async def serve(title: str, media: str, connect: Callable[[rtcore.PeerConnection], object]) -> None:
-    """`media`: what the page asks of getUserMedia, in JavaScript; "null" for nothing. `connect` adds tracks
-    and handlers to each connection before it answers."""
-    page = (PAGE % {"title": title, "media": media}).encode()
+def media(title: str, asked: str) -> str:
+    """A page that plays what comes. `asked`: what it asks of getUserMedia, in JavaScript; "null" for
+    nothing."""
+    return MEDIA % {"title": title, "media": asked}
+
+
+async def serve(page: str, connect: Callable[[rtcore.PeerConnection], object]) -> None:
+    """`connect` adds tracks and handlers to each connection before it answers."""
 
     async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Just enough HTTP for one page and one request."""
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             fields = dict(line.lower().split(": ", 1) for line in head[1:] if ": " in line)
-            status, kind, body = "200 OK", "text/html", page
+            status, kind, body = "200 OK", "text/html", page.encode()
             if head[0].startswith("POST /offer "):
                 size = int(fields.get("content-length", "0"))
                 try:
@@ -94,7 +98,7 @@ async def serve(title: str, media: str, connect: Callable[[rtcore.PeerConnection
             await pc.close()
 
 
-def run(title: str, media: str, connect: Callable[[rtcore.PeerConnection], object]) -> None:
+def run(page: str, connect: Callable[[rtcore.PeerConnection], object]) -> None:
     """`serve()` until Ctrl-C."""
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(title, media, connect))
+        asyncio.run(serve(page, connect))

@@ -28,4 +28,4 @@ if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     file = sys.argv.pop(1)
-    page.run("Play", "null", connect)
+    page.run(page.media("Play", "null"), connect)

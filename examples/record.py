@@ -33,4 +33,4 @@ def connect(pc: rtcore.PeerConnection) -> None:
 
 
 if __name__ == "__main__":
-    page.run("Record", "{audio: true, video: true}", connect)
+    page.run(page.media("Record", "{audio: true, video: true}"), connect)

@@ -42,4 +42,4 @@ def connect(pc: rtcore.PeerConnection) -> None:
 
 
 if __name__ == "__main__":
-    page.run("Edges", "{video: true}", connect)
+    page.run(page.media("Edges", "{video: true}"), connect)

@@ -29,4 +29,4 @@ def connect(pc: rtcore.PeerConnection) -> None:
 
 
 if __name__ == "__main__":
-    page.run("Echo", "{audio: true}", connect)
+    page.run(page.media("Echo", "{audio: true}"), connect)
