@@ -16,8 +16,7 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Literal, TypedDict
 
 import av
 from av.device import enumerate_input_devices
@@ -25,6 +24,7 @@ from av.device import enumerate_input_devices
 from rtcore.errors import NotSupportedError, OperationError
 
 from . import pool
+from .closing import Closing
 from .player import MediaPlayer
 from .synthetic import TestPicture, TestTone
 from .track import MediaTrack
@@ -82,7 +82,7 @@ FAKE_DEVICES = (
 )
 
 
-class UserMedia:
+class UserMedia(Closing):
     """The tracks of a device or two: `audio` and `video`, None where not asked for. Closing it gives the
     devices back."""
 
@@ -102,14 +102,6 @@ class UserMedia:
             track.stop()
         for player in self._players:
             await player.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
 
 async def enumerate_devices(*, fake: bool | None = None) -> list[Device]:

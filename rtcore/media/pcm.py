@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from types import TracebackType
 from typing import Any, Self, cast
 
 import av
@@ -23,13 +22,14 @@ from numpy.typing import NDArray
 from rtcore.errors import TrackEndedError
 
 from .clock import Pacer
+from .closing import Closing
 from .samples import Converter, Samples, SampleType, remixed, to_frame
 from .track import MediaTrack
 
 __all__ = ["PcmReader", "PcmTrack"]
 
 
-class PcmReader:
+class PcmReader(Closing):
     """The samples of an audio track, in blocks of one length: arrays of shape (samples, channels).
 
     It pulls the track: a reader that is slow makes the track's own queue drop the oldest, and that tells.
@@ -107,14 +107,6 @@ class PcmReader:
             return await self.read()
         except TrackEndedError:
             raise StopAsyncIteration from None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
 
 class PcmTrack(MediaTrack):

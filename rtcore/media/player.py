@@ -21,13 +21,13 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from rtcore.emitter import Emitter
 from rtcore.errors import OperationError, TrackEndedError
 
 from . import pool
+from .closing import Closing
 from .demux import Input, InputStream
 from .track import MediaTrack
 
@@ -163,7 +163,7 @@ def _resolve(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-class MediaPlayer(Emitter):
+class MediaPlayer(Closing, Emitter):
     """The tracks of a file, a network stream or a device: `audio` and `video`, None where there is none.
 
     Events: "ended" when all its tracks have. What made it stop is `error`, and the cause of what readers get.
@@ -239,14 +239,6 @@ class MediaPlayer(Emitter):
             self._input.close()
         elif thread.is_alive():
             await pool.run(thread.join, CLOSE_TIMEOUT)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     def _begin(self) -> None:
         if self._thread is None and not self._closed:

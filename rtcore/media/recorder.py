@@ -22,13 +22,13 @@ import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 from rtcore.emitter import Emitter
 from rtcore.errors import InvalidStateError, OperationError, TrackEndedError
 from rtcore.native.frame import EncodedFrame
 
+from .closing import Closing
 from .pool import Lane
 from .track import MediaTrack
 from .writer import AudioWriter, Container, CopyWriter, StreamWriter, VideoWriter
@@ -77,7 +77,7 @@ class _Input:
         return self._base + own
 
 
-class MediaRecorder(Emitter):
+class MediaRecorder(Closing, Emitter):
     """Records tracks. `close()` stops, and finishes the file; the tracks go on.
 
     Events: "error" the exception that ended the recording, which `close()` raises as well; "ended" when all
@@ -161,14 +161,6 @@ class MediaRecorder(Emitter):
             self._fail(error)
         if self.error is not None:
             raise self.error
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def _record(self, one: _Input) -> None:
         try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 from rtcore.errors import TrackEndedError
 
+from .closing import Closing
 from .queue import FrameQueue
 from .track import MediaTrack
 
@@ -78,7 +78,7 @@ class RelayTrack(MediaTrack):
         super()._end()
 
 
-class MediaRelay:
+class MediaRelay(Closing):
     """Reads `source` once there is a reader, and gives each frame to all readers. They share the frames:
     none may write into them. `close()` ends the readers; the source is only stopped with `stop_source`."""
 
@@ -115,14 +115,6 @@ class MediaRelay:
         if self._stop_source:
             self.source.stop()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
     async def _run(self) -> None:
         try:
             while True:
@@ -144,7 +136,7 @@ class MediaRelay:
             self._task = None
 
 
-class MediaBlackhole:
+class MediaBlackhole(Closing):
     """Reads tracks and forgets their frames: for a source that must be read, and for tests. `frames`
     counts."""
 
@@ -171,11 +163,3 @@ class MediaBlackhole:
         for result in await asyncio.gather(*tasks.values(), return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
