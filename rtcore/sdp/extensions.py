@@ -1,6 +1,7 @@
 """RTP header extensions (RFC 8285): what this end knows, and their ids, the same all over a bundle."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from .model import Extension, Media
 from .transceiver import reverse
@@ -41,6 +42,10 @@ IDS = range(1, 15)
 MAX_ID = 255
 
 
+_shared = lru_cache(256)(Extension)
+"""Of those that we know: the same few in each connection."""
+
+
 def _usable(extension: Extension) -> bool:
     return 1 <= extension.id <= MAX_ID and extension.id != 15
 
@@ -66,7 +71,7 @@ def offered_extensions(kind: str, known: dict[str, int]) -> list[Extension]:
         if number:
             known[uri] = number
             taken.add(number)
-            offered.append(Extension(number, uri))
+            offered.append(_shared(number, uri))
     return [extension for extension in offered if _usable(extension)]
 
 
@@ -74,7 +79,7 @@ def answered_extensions(kind: str, offered: Media, known: Mapping[str, int]) -> 
     """Those that both know, with the ids of the offer; `known` are those of the offered bundle."""
     wanted = DEFAULTS[kind]
     return [
-        Extension(extension.id, extension.uri, reverse(extension.direction))
+        _shared(extension.id, extension.uri, reverse(extension.direction))
         for extension in offered.extensions
         if extension.uri in wanted and _usable(extension) and known.get(extension.uri) == extension.id
     ]

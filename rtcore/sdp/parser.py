@@ -8,7 +8,7 @@ description with audio and video, are read by `codec_lines`.
 
 import re
 from collections.abc import Callable
-from sys import intern
+from functools import lru_cache
 
 from rtcore.errors import SdpError
 
@@ -331,12 +331,20 @@ def _rtcp(media: Media, value: str) -> None:
 
 
 def _extmap(media: Media, value: str) -> None:
+    media.extensions.append((_known_extension if len(value) < USUAL_EXTENSION else _extension)(value))
+
+
+def _extension(value: str) -> Extension:
     match = _EXTMAP.fullmatch(value)
     if match is None:
         raise ValueError("expected a=extmap:<id>[/<direction>] <URI>")
     # 4096 and up only stand in for ids that are still to be chosen (RFC 8285 section 6)
-    extension = Extension(int(match[1]), intern(match[3]), match[2] or "", match[4] or "")
-    media.extensions.append(extension)
+    return Extension(int(match[1]), match[3], match[2] or "", match[4] or "")
+
+
+_known_extension = lru_cache(256)(_extension)
+USUAL_EXTENSION = 256
+"""Characters of one that is remembered, as the same come with each connection."""
 
 
 def _msid(media: Media, value: str) -> None:
