@@ -172,11 +172,11 @@ static void test_h264_access_unit_becomes_an_aggregate_and_fragments(void)
     rt_frame_unref(round_trip(h264, data, 1200));
 }
 
-/* Every place and every length: the fast search for start codes takes 64 bytes at once. */
+/* Every place and every length: the fast search for start codes takes 128 bytes at once. */
 static void test_h264_start_codes_are_found_wherever_they_are(void)
 {
-    uint8_t memory[300];
-    for (size_t at = 6; at < 200; at++)
+    uint8_t memory[600];
+    for (size_t at = 6; at < 500; at++)
         for (size_t zeros = 2; zeros < 5; zeros++) {
             memset(memory, 0xFF, sizeof memory);
             memcpy(memory, (const uint8_t[]){0, 0, 1, 0x65, 0x88}, 5);
