@@ -1,8 +1,7 @@
 """Offer and answer: states, sections, roles, bundles, versions, rollback, restart, candidates (RFC 9429)."""
 
-from pathlib import Path
-
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
