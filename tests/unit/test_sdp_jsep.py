@@ -768,7 +768,7 @@ def test_candidates_are_bounded() -> None:
 
 def in_step(a, b) -> bool:
     """Whether each side holds what the other one believes it does. They come apart where an answer was lost
-    and its offer rolled back: sections of one are then unknown to the other, and its next offer is refused."""
+    and its offer rolled back: sections of one are then unknown to the other, which refuses its next offer."""
 
     def text(description: SessionDescription | None) -> str | None:
         return description and re.sub("a=(candidate|end-of-candidates).*\r\n", "", description.sdp)
