@@ -14,10 +14,12 @@ enum {
     WORTH_SENDING = 150000, /* an encoding above the lowest, of unknown limit */
     WORTH_PART = 3,         /* of a limit that is known */
     STEP = 20,
-    SILENT = 255, /* rank of a stream that does not send */
+    WANT_PERCENT = 125, /* with the headers of video */
+    SILENT = 255,       /* rank of a stream that does not send */
 };
 
-#define OPEN UINT64_MAX /* not given anything as yet */
+#define LIMIT_MOST UINT64_C(100000000000) /* bit/s; as good as none */
+#define OPEN UINT64_MAX                   /* not given anything as yet */
 
 static uint64_t limit_of(const rt_media_outbound *stream)
 {
@@ -130,6 +132,27 @@ static uint64_t give_video(rt_media *media, uint8_t rank, uint64_t left)
     return left;
 }
 
+/* What the transport would have to take for the lowest paused encodings to be worth sending, and some more, since a probe
+ * finds a little less than its rate; 0: none is paused, or what is below takes all there is. */
+static uint64_t wanted(rt_media *media, uint8_t ranks, uint64_t audio)
+{
+    uint64_t below = 0;
+    for (uint8_t rank = 0; rank < ranks; rank++) {
+        group video = {.media = media, .video = true, .rank = rank};
+        uint64_t limits = 0, needs = 0;
+        bool paused = false;
+        for (rt_media_outbound *s = first(&video); s; s = next(&video)) {
+            paused = paused || s->target == 0;
+            needs += worth(s) < LIMIT_MOST ? worth(s) : LIMIT_MOST;
+            limits += limit_of(s) < LIMIT_MOST ? limit_of(s) : LIMIT_MOST;
+        }
+        if (paused)
+            return below < LIMIT_MOST ? audio + (below + needs) * WANT_PERCENT / 100 : 0;
+        below += limits;
+    }
+    return 0;
+}
+
 void rt_media_distribute(rt_media *media, rt_time now)
 {
     uint8_t ranks = 0; /* of video */
@@ -144,12 +167,14 @@ void rt_media_distribute(rt_media *media, rt_time now)
             ranks = (uint8_t)(stream->rank + 1);
         }
     }
-    rt_media_begin_probe(media, now);
-    rt_pacer_set_rate(&media->pacer, rt_bandwidth_pacing_rate(media->bandwidth), now);
-    uint64_t left = give_audio(media, rt_bandwidth_target(media->bandwidth), ranks > 0);
+    uint64_t target = rt_bandwidth_target(media->bandwidth);
+    uint64_t left = give_audio(media, target, ranks > 0), audio = target - left;
     left -= left / STEP; /* headers of video */
     for (uint8_t rank = 0; rank < ranks; rank++)
         left = give_video(media, rank, left);
+    rt_bandwidth_want(media->bandwidth, wanted(media, ranks, audio), now);
+    rt_media_begin_probe(media, now);
+    rt_pacer_set_rate(&media->pacer, rt_bandwidth_pacing_rate(media->bandwidth), now);
 }
 
 uint64_t rt_media_bitrate(const rt_media *media, uint8_t section, uint8_t encoding)

@@ -210,16 +210,19 @@ static bool send_video(departure *d, rt_sender_class which)
 
 /* ---- probes ---- */
 
-/* Padding needs a video stream with RTX whose packets are fed back. */
+/* Padding needs a video stream with RTX whose packets are fed back: the one that has sent last, since one that is
+ * paused has nothing to repeat. */
 static rt_media_outbound *find_padded(const rt_media *media)
 {
+    rt_media_outbound *found = NULL;
     for (uint32_t i = media->outbound_count; i-- > 0 && media->outbound[i]->line->video;) {
         rt_media_outbound *stream = media->outbound[i];
         if (rt_media_sends(stream) && stream->last_sent != RT_NEVER && stream->repair.ssrc &&
-            stream->line->send_format.twcc && rt_sender_stamps(stream->sender, RT_SENDER_RETRANSMISSION))
-            return stream;
+            stream->line->send_format.twcc && rt_sender_stamps(stream->sender, RT_SENDER_RETRANSMISSION) &&
+            (!found || stream->last_sent > found->last_sent))
+            found = stream;
     }
-    return NULL;
+    return found;
 }
 
 void rt_media_begin_probe(rt_media *media, rt_time now)

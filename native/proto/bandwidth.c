@@ -282,6 +282,11 @@ void rt_bandwidth_update(rt_bandwidth *bandwidth)
     bandwidth->stats.target = clamp(bandwidth, target);
 }
 
+void rt_bandwidth_want(rt_bandwidth *bandwidth, uint64_t bitrate, rt_time now)
+{
+    rt_probe_want(&bandwidth->probe, (double)sane(bitrate), now);
+}
+
 uint64_t rt_bandwidth_target(const rt_bandwidth *bandwidth)
 {
     return bandwidth->stats.target;

@@ -40,6 +40,9 @@ void rt_bandwidth_remb(rt_bandwidth *bandwidth, uint64_t bitrate, rt_time now);
 /* A report block; `fraction` of 256; `round_trip` 0: not known. */
 void rt_bandwidth_report(rt_bandwidth *bandwidth, uint8_t fraction, rt_time round_trip, rt_time now);
 
+/* Bit/s that media would send if it could, beyond the target: a probe tries them at once, then every 5 to 20 s while they
+ * are wanted. What is sent does not show by itself that the path takes more. 0: nothing more. */
+void rt_bandwidth_want(rt_bandwidth *bandwidth, uint64_t bitrate, rt_time now);
 uint64_t rt_bandwidth_target(const rt_bandwidth *bandwidth);
 /* For the pacer. */
 uint64_t rt_bandwidth_pacing_rate(const rt_bandwidth *bandwidth);

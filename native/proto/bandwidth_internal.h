@@ -29,6 +29,8 @@ typedef struct rt_probe {
     uint8_t stage;    /* of the first ones */
     double lost_rate; /* that the path took before it became narrow, to be tried again; 0: none */
     rt_time try_at, try_after;
+    double wanted; /* that media would send; 0: no more than the target */
+    rt_time want_at, want_after;
     double rate;  /* of the one under way */
     size_t bytes; /* that it should have */
     rt_time taken;
@@ -41,6 +43,8 @@ typedef struct rt_probe {
 
 void rt_probe_init(rt_probe *probe);
 void rt_probe_wish(rt_probe *probe, double rate);
+/* What media would send. Tried at once when it begins, and again after 5, 10, 20, 20 ... s while it is wanted. */
+void rt_probe_want(rt_probe *probe, double rate, rt_time now);
 /* What the path takes has fallen. If it was deep, the rate of before will be tried again, in 5, 15 and 35 s. */
 void rt_probe_fell(rt_probe *probe, double from, double to, rt_time now);
 /* Begins the next one if there should be one now: its bytes. No rate above `ceiling`. */

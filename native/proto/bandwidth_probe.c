@@ -28,6 +28,15 @@ void rt_probe_wish(rt_probe *probe, double rate)
     probe->wish = rate;
 }
 
+void rt_probe_want(rt_probe *probe, double rate, rt_time now)
+{
+    if (rate > 0 && probe->wanted == 0) {
+        probe->want_at = rt_time_max(now, probe->want_at);
+        probe->want_after = TRY_AFTER;
+    }
+    probe->wanted = rate;
+}
+
 void rt_probe_fell(rt_probe *probe, double from, double to, rt_time now)
 {
     if (to >= FALLEN * from)
@@ -51,11 +60,21 @@ static void try_again(rt_probe *probe, double target, rt_time now)
         probe->lost_rate = 0;
 }
 
+static void try_wanted(rt_probe *probe, rt_time now)
+{
+    if (probe->wanted == 0 || probe->wish != 0 || now < probe->want_at)
+        return;
+    probe->wish = probe->wanted;
+    probe->want_at = now + probe->want_after;
+    probe->want_after = rt_time_min(2 * probe->want_after, TRY_UNTIL);
+}
+
 size_t rt_probe_take(rt_probe *probe, double start, double target, double ceiling, rt_time now)
 {
     if (probe->cluster)
         return 0;
     try_again(probe, target, now);
+    try_wanted(probe, now);
     if (probe->wish == 0)
         return 0;
     double rate = probe->wish < 0 ? -probe->wish * start : probe->wish;

@@ -219,6 +219,40 @@ static void test_the_highest_encoding_pauses_first(void)
     media_world_free(w);
 }
 
+/* What is sent while encodings are paused does not show that the path takes more: probes do, at the start and after the
+ * path was too narrow for a while. */
+static void test_paused_encodings_come_back(void)
+{
+    const net_path wide = {.delay = RT_MS(20), .bandwidth = 2e6, .queue = 50000, .overhead = 28};
+    const net_path narrow = {.delay = RT_MS(20), .bandwidth = 0.25e6, .queue = 20000, .overhead = 28};
+    media_world *w = media_world_new(seed());
+    rt_media_set_bitrate(w->ends[0].media, 0, 300000, 0, w->now);
+    media_world_path(w, &wide);
+    media_world_video(w, 0, 3);
+    for (uint8_t i = 0; i < 3; i++)
+        CHECK_EQ(rt_media_set_encoding(w->ends[0].media, MEDIA_VIDEO, i, true, 150000u * (i + 1) * (i + 1), w->now),
+                 RT_OK);
+    follow(w, 0, 3);
+    media_world_start(w);
+    media_world_run(w, RT_SECONDS(10));
+    CHECK(source(w, 0, MEDIA_VIDEO, 2)->bitrate > 0);
+    media_world_path(w, &narrow);
+    media_world_run(w, RT_SECONDS(20));
+    for (int layer = 1; layer < 3; layer++)
+        CHECK_EQ(source(w, 0, MEDIA_VIDEO, layer)->bitrate, 0);
+    uint64_t before = stats(w, 0).bandwidth.probes;
+    media_world_path(w, &wide);
+    int after = 0;
+    for (; after < 25 && !source(w, 0, MEDIA_VIDEO, 2)->bitrate; after++)
+        media_world_run(w, RT_SECONDS(1));
+    media_world_print(w, "simulcast after a narrow path");
+    printf("  all encodings on after %d s and %" PRIu64 " probes\n", after, stats(w, 0).bandwidth.probes - before);
+    CHECK(after < 25);
+    CHECK(source(w, 0, MEDIA_VIDEO, 1)->bitrate > 0);
+    check_honest(w);
+    media_world_free(w);
+}
+
 /* A key frame of 80 packets does not leave as one burst. */
 static bool watch_bursts(media_world *w, int from, rt_span packet)
 {
@@ -309,6 +343,7 @@ int main(int argc, char **argv)
     RUN(test_simulcast);
     RUN(test_the_target_converges);
     RUN(test_the_highest_encoding_pauses_first);
+    RUN(test_paused_encodings_come_back);
     RUN(test_pacing);
     RUN(test_ten_minutes);
     RUN(test_good_bye_ends_the_streams);
