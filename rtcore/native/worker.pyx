@@ -205,6 +205,8 @@ cdef class Peer(Tenant):
         config.ice.controlling = controlling
         config.ice.lite = lite
         config.ice.keepalive = to_time(keepalive_interval, "keepalive_interval")
+        if config.ice.keepalive <= 0:
+            raise ValueError(f"keepalive_interval must be positive, not {keepalive_interval!r}")
         config.ice.disconnected_after = to_time(disconnected_timeout, "disconnected_timeout")
         config.ice.failed_after = to_time(failed_timeout, "failed_timeout")
         config.dtls.certificate = certificate.certificate

@@ -560,6 +560,7 @@ def test_peer_arguments(driven: Worker) -> None:
         {"max_message_size": 0},
         {"max_channels": 65536},
         {"keepalive_interval": -1.0},
+        {"keepalive_interval": 0.0},
         {"failed_timeout": float("nan")},
         {"srtp_profiles": [1, 2, 7, 8, 9]},
     ):
