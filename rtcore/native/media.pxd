@@ -109,6 +109,7 @@ cdef extern from "peer/media.h" nogil:
     enum:
         RT_MEDIA_CNAME_MAX
         RT_MEDIA_ENCODINGS
+        RT_MEDIA_MTU_MIN
         RT_MEDIA_NO_FORMAT
         RT_MEDIA_SECTIONS
 

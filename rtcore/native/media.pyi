@@ -52,9 +52,9 @@ class Media:
     """The media of `peer`; `handler` (see the stub's `MediaHandler`) hears what happens, from `Worker.run()`.
 
     One per peer, made with its first section: packets that come earlier are counted and dropped. `mtu`:
-    largest datagram in bytes, UDP payload; bitrates of all that is sent, bit/s. `max_frames`: how many frames
-    of a section may wait for the event loop; the oldest are dropped. `ConnectionError` from all methods once
-    the peer is closed, `ValueError` if it has media already.
+    largest datagram in bytes, UDP payload, at least 576; bitrates of all that is sent, bit/s. `max_frames`:
+    how many frames of a section may wait for the event loop; the oldest are dropped. `ConnectionError` from
+    all methods once the peer is closed, `ValueError` if it has media already.
     """
 
     def __init__(

@@ -195,9 +195,9 @@ cdef class Media(Tenant):
     """The media of `peer`; `handler` (see the stub's `MediaHandler`) hears what happens, from `Worker.run()`.
 
     One per peer, made with its first section: packets that come earlier are counted and dropped. `mtu`:
-    largest datagram in bytes, UDP payload; bitrates of all that is sent, bit/s. `max_frames`: how many frames
-    of a section may wait for the event loop; the oldest are dropped. `ConnectionError` from all methods once
-    the peer is closed, `ValueError` if it has media already.
+    largest datagram in bytes, UDP payload, at least 576; bitrates of all that is sent, bit/s. `max_frames`:
+    how many frames of a section may wait for the event loop; the oldest are dropped. `ConnectionError` from
+    all methods once the peer is closed, `ValueError` if it has media already.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ cdef class Media(Tenant):
             raise ValueError(f"cname must have 1 to {RT_MEDIA_CNAME_MAX - 1} bytes, not {cname!r}")
         memcpy(config.cname, <const char *>name, len(name) + 1)
         config.srtp = srtp_library()
-        config.mtu = number(mtu, 548, 65507, "mtu")
+        config.mtu = number(mtu, RT_MEDIA_MTU_MIN, 65507, "mtu of media")
         self.min_bitrate = config.min_bitrate = to_bitrate(min_bitrate, "min_bitrate")
         self.start_bitrate = config.start_bitrate = to_bitrate(start_bitrate, "start_bitrate")
         self.max_bitrate = config.max_bitrate = to_bitrate(max_bitrate, "max_bitrate")

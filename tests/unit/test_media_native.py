@@ -324,6 +324,8 @@ def test_one_media_per_peer(driven: Worker) -> None:
         other = Side(driven, controlling=True)
         with pytest.raises(ValueError, match="cname"):
             Media(other.peer, other, cname=cname)
+    with pytest.raises(ValueError, match="mtu of media"):
+        Media(other.peer, other, cname="small", mtu=575)
 
 
 def test_closing_in_the_middle_leaves_nothing(driven: Worker) -> None:
