@@ -1,8 +1,8 @@
 """Brings the peers to this machine: `python -m benchmarks.peers.install [--interop]`.
 
 Everything goes into `benchmarks/peers/build/`, and only once: a stamp beside each part says from what it was
-made. Without `--interop` the stacks of the benchmarks are installed; with it usrsctp too, and the browsers
-are looked for. What the machine lacks is named in one line each, and the exit status is 1.
+made. Without `--interop` the stacks of the benchmarks are installed; with it usrsctp too, and GStreamer
+and the browsers are looked for. What the machine lacks is named in one line each, and the exit status is 1.
 """
 
 import argparse
@@ -20,6 +20,9 @@ BUILD = HERE / "build"
 NODE_MODULES = BUILD / "node" / "node_modules"
 PION = BUILD / "pion"
 USRSCTP = BUILD / "usrsctp_peer"
+
+SYSTEM_PYTHON = Path("/usr/bin/python3")
+"""Whose packages have GStreamer's bindings."""
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FIREFOX = ("firefox-esr", "firefox")
@@ -137,6 +140,23 @@ def install_usrsctp() -> None:
     once("usrsctp", [source], make)
 
 
+GSTREAMER = """
+import numpy, gi
+gi.require_version("Gst", "1.0"), gi.require_version("GstSdp", "1.0"), gi.require_version("GstWebRTC", "1.0")
+from gi.repository import Gst, GstSdp, GstWebRTC
+Gst.init(None)
+names = "webrtcbin nicesrc dtlssrtpenc sctpenc vp8enc rtpvp8pay opusenc audiotestsrc appsrc videoconvert"
+raise SystemExit([name for name in names.split() if not Gst.ElementFactory.find(name)] or None)
+"""
+
+
+def find_gstreamer() -> None:
+    found = subprocess.run([SYSTEM_PYTHON, "-c", GSTREAMER], capture_output=True, text=True)
+    if found.returncode:
+        packages = "gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0"
+        raise Missing(f"GStreamer: {found.stderr.strip()}: apt install {packages} python3-gi python3-numpy")
+
+
 def find_chromium() -> None:
     need(CHROMIUM, "chromium")
 
@@ -147,10 +167,10 @@ def find_firefox() -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Installs the other WebRTC stacks.")
-    parser.add_argument("--interop", action="store_true", help="usrsctp and the browsers too")
+    parser.add_argument("--interop", action="store_true", help="usrsctp, GStreamer and the browsers too")
     parts = [install_node, install_pion]
     if parser.parse_args().interop:
-        parts += [install_usrsctp, find_chromium, find_firefox]
+        parts += [install_usrsctp, find_gstreamer, find_chromium, find_firefox]
     status = 0
     for part in parts:
         try:

@@ -7,6 +7,8 @@ import pytest
 import rtcore
 from benchmarks.peers.session import Open
 
+pytestmark = pytest.mark.able("channels")
+
 COUNT = 20
 
 

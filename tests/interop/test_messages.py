@@ -10,6 +10,8 @@ import pytest
 import rtcore
 from benchmarks.peers.session import Open
 
+pytestmark = pytest.mark.able("channels")
+
 
 def every_kind(largest: int) -> list[str | bytes]:
     text = "".join(map(chr, (0, 0x41, 0xE9, 0x20AC, 0x1D11E)))  # one to four bytes of UTF-8
