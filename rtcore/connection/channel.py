@@ -328,13 +328,19 @@ class DataChannel(Emitter):
     async def close(self) -> None:
         """Closes the channel: what was sent still arrives, then the other end's channel closes. Waits for
         that, but not longer than 5 seconds; then the closing goes on by itself. Idempotent."""
-        self._begin_close()
+        self.close_nowait()
         if self._state != "closed":
             try:
                 async with asyncio.timeout(CLOSE_TIMEOUT):
                     await self.closed()
             except TimeoutError:
                 return
+
+    def close_nowait(self) -> None:
+        """Begins what `close()` does, and does not wait for it. Idempotent."""
+        if self._state in ("connecting", "open"):
+            self._set_state("closing")
+            self._transport.close_channel(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -343,11 +349,6 @@ class DataChannel(Emitter):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    def _begin_close(self) -> None:
-        if self._state in ("connecting", "open"):
-            self._set_state("closing")
-            self._transport.close_channel(self)
 
     # From the transport
 

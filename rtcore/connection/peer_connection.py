@@ -511,17 +511,21 @@ class PeerConnection(Emitter):
         max_retransmits or max_packet_life_time (milliseconds) make it unreliable; priority is "very-low",
         "low", "medium" or "high". `ValueError` and `TypeError` say what was expected.
         """
-        self._require_open()
-        options = ChannelOptions(
-            label,
-            protocol=protocol,
-            ordered=ordered,
-            negotiated=negotiated,
-            id=id,
-            max_retransmits=max_retransmits,
-            max_packet_life_time=max_packet_life_time,
-            priority=priority,
+        return self._add_channel(
+            ChannelOptions(
+                label,
+                protocol=protocol,
+                ordered=ordered,
+                negotiated=negotiated,
+                id=id,
+                max_retransmits=max_retransmits,
+                max_packet_life_time=max_packet_life_time,
+                priority=priority,
+            )
         )
+
+    def _add_channel(self, options: ChannelOptions) -> DataChannel:
+        self._require_open()
         channel = self._transport.add(options)
         self._negotiation.want_data()
         self._check_negotiation()

@@ -56,6 +56,11 @@ class Transport:
         self.ice_state = "new"
         self.gathering_state = "new"
         self.dtls_state = "new"
+        self.sctp_state = "new"
+        self.max_channels: int | None = None
+        """Both directions' streams; None until the association is up."""
+        self.remote_max_message_size = 0
+        """Bytes; 0: no limit, or not known yet."""
         self.failure: Exception | None = None
         self.channels_opened = 0
         self.channels_closed = 0  # those that were open once
@@ -169,6 +174,8 @@ class Transport:
             peer.set_dtls_role("client" if agreement.dtls_client else "server")
         if agreement.sctp_port is not None and not self._data_agreed:
             self._data_agreed = True
+            self.sctp_state = "connecting"
+            self.remote_max_message_size = agreement.max_message_size
             peer.start_sctp(agreement.sctp_port, agreement.max_message_size)
         waiting, self._unopened = (self._unopened, []) if self._data_agreed else ([], self._unopened)
         for channel in waiting:
@@ -319,8 +326,11 @@ class Transport:
 
     def on_sctp_connected(self, max_channels: int) -> None:
         """Channels tell for themselves that they are open."""
+        self.sctp_state = "connected"
+        self.max_channels = max_channels
 
     def on_sctp_closed(self, error: int, reason: str) -> None:
+        self.sctp_state = "closed"
         failure = None
         if error not in (0, USER_INITIATED_ABORT):
             failure = ConnectionFailedError(f"the SCTP association ended: {reason or f'error {error}'}")

@@ -142,6 +142,12 @@ class Negotiation:
         return any("trickle" in media.ice_options for media in remote.description.media)
 
     @property
+    def remote_has_data(self) -> bool:
+        """Whether the other end's description has a section for data channels that is alive."""
+        remote = self._pending_remote or self._current_remote
+        return remote is not None and first_data(remote.description) is not None
+
+    @property
     def needs_negotiation(self) -> bool:
         """Whether an offer would change something (W3C WebRTC section 4.7.3)."""
         if self._replace_ufrag or self._generation_untold or (self._data_wanted and not self._data_agreed):

@@ -1,0 +1,217 @@
+"""What one transport is made of, ICE, DTLS, SCTP and media together: the `Bundle` that the transport objects
+are views of.
+
+There are two kinds. That of an `RTCPeerConnection` belongs to its `Connection`, which is rtcore's with an ear
+for what aiortc tells and rtcore does not (DTLS states, SCTP). That of an `RTCIceGatherer` made by hand is an
+`OwnBundle`, which plays the connection itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rtcore.connection import DataChannel, PeerConnection
+from rtcore.connection.waiters import Waiters
+
+if TYPE_CHECKING:
+    from rtcore.connection.channel import ChannelOptions
+    from rtcore.connection.media_transport import MediaTransport
+    from rtcore.connection.transport import Transport
+    from rtcore.native.dtls import Certificate
+    from rtcore.native.ice import Candidate
+    from rtcore.native.worker import Peer
+
+__all__ = ["Bundle", "Connection", "ConnectionBundle"]
+
+_ICE_STATES = {"connected": "completed", "disconnected": "completed"}
+"""aiortc knows neither: a path that is found is "completed", and stays so until it is given up."""
+
+
+class Bundle:
+    """One transport. `watch()` a change of its states, or wait for one."""
+
+    def __init__(self) -> None:
+        self._watchers: list[Callable[[], None]] = []
+        self._waiters = Waiters()
+        self._arrived: list[Callable[[DataChannel], None]] = []
+        self.closed = False
+
+    # What the two kinds know in their own ways
+
+    @property
+    def transport(self) -> Transport:
+        """The native peer's side."""
+        raise NotImplementedError
+
+    @property
+    def media(self) -> MediaTransport:
+        """The tracks' side."""
+        raise NotImplementedError
+
+    @property
+    def certificate(self) -> Certificate:
+        """What this end shows."""
+        raise NotImplementedError
+
+    def bind(self) -> Peer:
+        """The native peer, made when it is first needed. There must be a running event loop."""
+        raise NotImplementedError
+
+    def add_channel(self, options: ChannelOptions) -> DataChannel:
+        """A channel of ours."""
+        raise NotImplementedError
+
+    async def gather(self) -> None:
+        """Until all candidates are there."""
+        raise NotImplementedError
+
+    async def add_candidate(self, candidate: Candidate | None) -> None:
+        """One of the other end's; None: there are no more."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Ends all of it."""
+        raise NotImplementedError
+
+    # States, in aiortc's words
+
+    @property
+    def gathering_state(self) -> str:
+        state = self.transport.gathering_state
+        return "completed" if state == "complete" else state
+
+    @property
+    def ice_state(self) -> str:
+        if self.closed:
+            return "closed"
+        state = self.transport.ice_state
+        return _ICE_STATES.get(state, state)
+
+    @property
+    def dtls_state(self) -> str:
+        return "closed" if self.closed else self.transport.dtls_state
+
+    @property
+    def sctp_state(self) -> str:
+        return "closed" if self.closed else self.transport.sctp_state
+
+    @property
+    def controlling(self) -> bool:
+        """The ICE role."""
+        return self.transport.running and self.transport.peer.controlling
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """Ours: ICE user name fragment and password."""
+        peer = self.bind()
+        return peer.local_ufrag, peer.local_pwd
+
+    def candidates(self, which: str) -> list[Candidate]:
+        """Those of one end: `which` is "local" or "remote"."""
+        report = self.transport.native_stats()
+        return [entry["candidate"] for entry in report.get(f"{which}_candidates", ())]
+
+    # Being told
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Called when a state may have changed."""
+        self._watchers.append(watcher)
+
+    def watch_channels(self, watcher: Callable[[DataChannel], None]) -> None:
+        """Called with each channel that the other end opens."""
+        self._arrived.append(watcher)
+
+    def changed(self) -> None:
+        for watcher in tuple(self._watchers):
+            watcher()
+        self._waiters.wake()
+
+    async def change(self) -> None:
+        """Waits for the next one."""
+        await self._waiters.change()
+
+    def channel_arrived(self, channel: DataChannel) -> None:
+        for watcher in self._arrived:
+            watcher(channel)
+
+
+class ConnectionBundle(Bundle):
+    """That of a peer connection, whose negotiation starts everything."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    @property
+    def transport(self) -> Transport:
+        return self._connection._transport
+
+    @property
+    def media(self) -> MediaTransport:
+        return self._connection._media
+
+    @property
+    def certificate(self) -> Certificate:
+        return self._connection.certificate
+
+    def bind(self) -> Peer:
+        self._connection._bind()
+        return self.transport.peer
+
+    def add_channel(self, options: ChannelOptions) -> DataChannel:
+        return self._connection._add_channel(options)
+
+    async def gather(self) -> None:
+        await self._connection.gathered()
+
+    async def add_candidate(self, candidate: Candidate | None) -> None:
+        await self._connection.add_ice_candidate(candidate)
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+class Connection(PeerConnection):
+    """rtcore's, which tells its bundle what happens."""
+
+    def __init__(self, **options: Any) -> None:
+        self.bundle = ConnectionBundle(self)
+        super().__init__(**options)
+
+    @property
+    def gathers(self) -> bool:
+        """Whether the local description needs candidates."""
+        return self._negotiation.transport_position is not None
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the remote description has a section for data channels."""
+        return self._negotiation.remote_has_data
+
+    def want_data_channels(self) -> None:
+        """Offers have a section for them from now on."""
+        self._negotiation.want_data()
+
+    def _gathering_changed(self, state: str) -> None:
+        super()._gathering_changed(state)
+        self.bundle.changed()
+
+    def _ice_changed(self, state: str) -> None:
+        super()._ice_changed(state)
+        self.bundle.changed()
+
+    def _dtls_changed(self, state: str) -> None:
+        super()._dtls_changed(state)
+        self.bundle.changed()
+
+    def _channel_arrived(self, channel: DataChannel) -> None:
+        super()._channel_arrived(channel)
+        self.bundle.channel_arrived(channel)
+
+    def _shut(self) -> None:
+        before = self._closed
+        super()._shut()
+        if not before:
+            self.bundle.closed = True
+            self.bundle.changed()

@@ -1,0 +1,254 @@
+"""`RTCDataChannel`: rtcore's `DataChannel` with a `send()` that never waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyee.asyncio import AsyncIOEventEmitter
+
+from rtcore.connection.channel import MAX_ID, ChannelOptions, DataChannel
+from rtcore.errors import Error, InvalidStateError, OperationError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from .rtcsctptransport import RTCSctpTransport
+
+__all__ = ["RTCDataChannel", "RTCDataChannelParameters"]
+
+MAX_BACKLOG = 256 * 1024 * 1024
+"""Bytes that `send()` takes of one channel beyond the association's send buffer (4 MiB, of all channels)."""
+HOLD = 1.0
+"""Seconds for which messages wait for the first handler of "message"; from then on those without one are
+dropped."""
+_MAX_THRESHOLD = 2**32 - 1
+
+
+@dataclass
+class RTCDataChannelParameters:
+    """What a channel is made with. `id` counts where the channel is `negotiated`."""
+
+    label: str = ""
+    maxPacketLifeTime: int | None = None
+    maxRetransmits: int | None = None
+    ordered: bool = True
+    protocol: str = ""
+    negotiated: bool = False
+    id: int | None = None
+
+
+class RTCDataChannel(AsyncIOEventEmitter):
+    """Messages in both directions. Events: "open", "message" (`bytes` or `str`), "bufferedamountlow",
+    "close".
+
+    `send()` does not wait. What the association's send buffer does not hold waits here, up to `MAX_BACKLOG`
+    bytes, and counts in `bufferedAmount`.
+    """
+
+    def __init__(
+        self, transport: RTCSctpTransport, parameters: RTCDataChannelParameters, send_open: bool = True
+    ) -> None:
+        if parameters.negotiated and (parameters.id is None or not 0 <= parameters.id <= MAX_ID):
+            raise ValueError(f"a negotiated data channel needs an id from 0 to {MAX_ID}, not {parameters.id}")
+        options = ChannelOptions(
+            parameters.label,
+            protocol=parameters.protocol,
+            ordered=parameters.ordered,
+            negotiated=parameters.negotiated,
+            id=parameters.id,
+            max_retransmits=parameters.maxRetransmits,
+            max_packet_life_time=parameters.maxPacketLifeTime,
+        )
+        try:
+            channel = transport._bundle.add_channel(options)
+        except OperationError as error:
+            raise ValueError(str(error)) from error
+        self._attach(transport, channel)
+
+    @classmethod
+    def _of(cls, transport: RTCSctpTransport, channel: DataChannel) -> RTCDataChannel:
+        """That of a channel of the other end's, which is open."""
+        made = cls.__new__(cls)
+        made._attach(transport, channel)
+        made._hold()
+        return made
+
+    def _attach(self, transport: RTCSctpTransport, channel: DataChannel) -> None:
+        AsyncIOEventEmitter.__init__(self)
+        self._transport = transport
+        self._channel = channel
+        self._backlog: deque[Buffer | str] = deque()
+        self._backlog_size = 0
+        self._low_told = True  # since the amount was above the threshold
+        self._drain_task: asyncio.Task[None] | None = None
+        self._ending = False  # closes when the backlog is sent
+        self._listening = False
+        channel.on("open", self._opened)
+        channel.on("bufferedamountlow", self._fell)
+        channel.on("close", self._closed)
+
+    # What it is
+
+    @property
+    def bufferedAmount(self) -> int:
+        """Bytes given to `send()` and not yet handed to the network."""
+        return self._channel.buffered_amount + self._backlog_size
+
+    @property
+    def bufferedAmountLowThreshold(self) -> int:
+        """ "bufferedamountlow" comes when `bufferedAmount` falls to this."""
+        return self._channel.buffered_amount_low_threshold
+
+    @bufferedAmountLowThreshold.setter
+    def bufferedAmountLowThreshold(self, value: int) -> None:
+        if not 0 <= value <= _MAX_THRESHOLD:
+            raise ValueError(f"bufferedAmountLowThreshold must be from 0 to {_MAX_THRESHOLD}, not {value}")
+        self._channel.buffered_amount_low_threshold = value
+
+    @property
+    def negotiated(self) -> bool:
+        """Whether both ends made it, without telling each other."""
+        return self._channel.negotiated
+
+    @property
+    def id(self) -> int | None:
+        """The SCTP stream; None until it is known."""
+        return self._channel.id
+
+    @property
+    def label(self) -> str:
+        """What the end that made it called it."""
+        return self._channel.label
+
+    @property
+    def ordered(self) -> bool:
+        """Whether messages arrive in the order in which they were sent."""
+        return self._channel.ordered
+
+    @property
+    def maxPacketLifeTime(self) -> int | None:
+        """Milliseconds until a message is given up."""
+        return self._channel.max_packet_life_time
+
+    @property
+    def maxRetransmits(self) -> int | None:
+        """How often a part of a message is sent again."""
+        return self._channel.max_retransmits
+
+    @property
+    def protocol(self) -> str:
+        """The subprotocol."""
+        return self._channel.protocol
+
+    @property
+    def readyState(self) -> str:
+        """ "connecting", "open", "closing" or "closed"."""
+        state = self._channel.ready_state
+        return "closing" if self._ending and state == "open" else state
+
+    @property
+    def transport(self) -> RTCSctpTransport:
+        """What it runs on."""
+        return self._transport
+
+    # Sending
+
+    def send(self, data: Buffer | str) -> None:
+        """Sends one message, a str as text. `InvalidStateError` if the channel is not open, `ValueError` for
+        what cannot be sent or is larger than the other end takes, `OperationError` if the backlog is full."""
+        if self._backlog or self._ending:
+            self._put(data)
+            return
+        try:
+            self._channel.send_nowait(data)
+        except BlockingIOError:
+            self._put(data)
+        except TypeError as error:
+            raise ValueError(f"cannot send {type(data).__name__}: {error}") from None
+
+    def _put(self, data: Buffer | str) -> None:
+        if self.readyState != "open":
+            raise InvalidStateError(f"the channel is {self.readyState}")
+        kept = data if isinstance(data, str) else bytes(data)
+        size = _size(kept)
+        if self._backlog_size + size > MAX_BACKLOG:
+            raise OperationError(f"{self._backlog_size} bytes wait already: heed bufferedAmount")
+        limit = self._transport._bundle.transport.remote_max_message_size
+        if limit and size > limit:
+            raise ValueError(f"the other end takes messages of {limit} bytes, not of {size}")
+        self._backlog.append(kept)
+        self._backlog_size += size
+        self._low_told = self.bufferedAmount <= self.bufferedAmountLowThreshold
+        if self._drain_task is None:
+            self._drain_task = asyncio.get_running_loop().create_task(self._drain())
+
+    async def _drain(self) -> None:
+        """Sends the backlog as there is room. It ends with the channel."""
+        try:
+            while self._backlog:
+                await self._channel.send(self._backlog[0])
+                self._backlog_size -= _size(self._backlog.popleft())
+                self._check_low()
+        except Error:
+            self._backlog.clear()  # the channel closed: "close" says so
+            self._backlog_size = 0
+        finally:
+            self._drain_task = None
+        if self._ending:
+            self._channel.close_nowait()
+
+    def close(self) -> None:
+        """Closes the channel; what was sent still arrives. Idempotent."""
+        if self._backlog:
+            self._ending = True
+        else:
+            self._channel.close_nowait()
+
+    # From the channel
+
+    def _add_event_handler(self, event: str, k: Callable[..., Any], v: Callable[..., Any]) -> None:
+        super()._add_event_handler(event, k, v)
+        if event == "message":
+            self._listen()
+
+    def _hold(self) -> None:
+        """What comes in one burst with the channel waits for the handler that a coroutine adds a little
+        later."""
+        if not self._listening:
+            asyncio.get_running_loop().call_later(HOLD, self._listen)
+
+    def _listen(self) -> None:
+        if not self._listening:
+            self._listening = True
+            self._channel.on("message", self._deliver)
+
+    def _deliver(self, message: bytes | str) -> None:
+        self.emit("message", message)
+
+    def _opened(self) -> None:
+        self._hold()
+        self.emit("open")
+
+    def _fell(self) -> None:
+        """The core's amount fell to the threshold: with a backlog, that is not all."""
+        if self._backlog:
+            self._check_low()
+        else:
+            self.emit("bufferedamountlow")
+
+    def _check_low(self) -> None:
+        if not self._low_told and self.bufferedAmount <= self.bufferedAmountLowThreshold:
+            self._low_told = True
+            self.emit("bufferedamountlow")
+
+    def _closed(self) -> None:
+        self.emit("close")
+        self.remove_all_listeners()
+
+
+def _size(data: Buffer | str) -> int:
+    return len(data.encode()) if isinstance(data, str) else len(memoryview(data))

@@ -1,0 +1,101 @@
+"""DTLS: `RTCDtlsTransport`, certificates and their fingerprints."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import Self
+
+from pyee.asyncio import AsyncIOEventEmitter
+
+from rtcore.native.dtls import Certificate
+
+from .rtcicetransport import RTCIceTransport
+
+__all__ = ["RTCCertificate", "RTCDtlsFingerprint", "RTCDtlsParameters", "RTCDtlsTransport"]
+
+_ALGORITHMS = ("sha-256", "sha-384", "sha-512")
+_VALID = datetime.timedelta(days=30)
+
+
+@dataclass
+class RTCDtlsFingerprint:
+    """The digest of a certificate: `algorithm` "sha-256" ..., `value` "AB:CD:..."."""
+
+    algorithm: str
+    value: str
+
+
+@dataclass
+class RTCDtlsParameters:
+    """What the other end must know of a certificate, and the role: "auto", "client" or "server"."""
+
+    fingerprints: list[RTCDtlsFingerprint] = field(default_factory=list)
+    role: str = "auto"
+
+
+class RTCCertificate:
+    """A certificate and its private key, of `generateCertificate()` or rtcore's `Certificate`."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        self._certificate = certificate
+
+    @property
+    def expires(self) -> datetime.datetime:
+        """The end of its validity, in UTC."""
+        return self._certificate.expires
+
+    def getFingerprints(self) -> list[RTCDtlsFingerprint]:
+        """By each algorithm."""
+        return [RTCDtlsFingerprint(name, self._certificate.fingerprint(name)) for name in _ALGORITHMS]
+
+    @classmethod
+    def generateCertificate(cls) -> Self:
+        """A new one."""
+        return cls(Certificate.generate(valid=_VALID))
+
+
+class RTCDtlsTransport(AsyncIOEventEmitter):
+    """Encryption of what runs on an ICE transport. Event: "statechange"."""
+
+    def __init__(self, transport: RTCIceTransport, certificates: list[RTCCertificate]) -> None:
+        self._attach(transport)
+
+    @classmethod
+    def _of(cls, transport: RTCIceTransport) -> Self:
+        """That of a peer connection, which has its certificate."""
+        made = cls.__new__(cls)
+        made._attach(transport)
+        return made
+
+    def _attach(self, transport: RTCIceTransport) -> None:
+        AsyncIOEventEmitter.__init__(self)
+        self._transport = transport
+        self._bundle = transport._bundle
+        self._state = "new"
+        self._stats_id = f"transport_{id(self)}"
+        self._bundle.watch(self._look)
+
+    def _look(self) -> None:
+        state = self._bundle.dtls_state
+        if state != self._state:
+            self._state = state
+            self.emit("statechange")
+
+    @property
+    def state(self) -> str:
+        """ "new", "connecting", "connected", "closed" or "failed"."""
+        return self._state
+
+    @property
+    def transport(self) -> RTCIceTransport:
+        """What it runs on."""
+        return self._transport
+
+    def getLocalParameters(self) -> RTCDtlsParameters:
+        """For the other end."""
+        return RTCDtlsParameters(RTCCertificate(self._bundle.certificate).getFingerprints())
+
+    async def stop(self) -> None:
+        """Says good-bye."""
+        await self._bundle.close()

@@ -1,0 +1,346 @@
+"""`RTCPeerConnection` with aiortc's names, events and states, over rtcore's."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from pyee.asyncio import AsyncIOEventEmitter
+
+from rtcore.connection import RtpTransceiver, TrackEvent
+from rtcore.errors import InvalidStateError, OperationError
+from rtcore.sdp import SessionDescription
+from rtcore.sdp.transceiver import DIRECTIONS
+
+from . import rtcsctptransport
+from ._bundle import Connection
+from .exceptions import InternalError
+from .rtcconfiguration import RTCConfiguration
+from .rtcdatachannel import RTCDataChannel, RTCDataChannelParameters
+from .rtcdtlstransport import RTCDtlsTransport
+from .rtcicetransport import RTCIceCandidate, RTCIceGatherer, RTCIceTransport, _to_native, stun_urls
+from .rtcsctptransport import RTCSctpTransport
+from .rtcsessiondescription import RTCSessionDescription
+
+if TYPE_CHECKING:
+    from .mediastreams import MediaStreamTrack
+    from .rtcrtpreceiver import RTCRtpReceiver
+    from .rtcrtpsender import RTCRtpSender
+    from .rtcrtptransceiver import RTCRtpTransceiver
+    from .stats import RTCStatsReport
+
+__all__ = ["RTCPeerConnection"]
+
+logger = logging.getLogger(__name__)
+
+_KINDS = ("audio", "video")
+_EARLY_CANDIDATES = 256
+"""So many candidates wait for the remote description; further ones are dropped."""
+
+
+class RTCPeerConnection(AsyncIOEventEmitter):
+    """A connection to one other end.
+
+    Events: "track" passes the track, "datachannel" the channel; "connectionstatechange",
+    "iceconnectionstatechange", "icegatheringstatechange" and "signalingstatechange" pass nothing. The states
+    are aiortc's: no "disconnected", and an ICE connection goes from "checking" to "completed".
+
+    What aiortc has no argument for can be given to rtcore by its own names, as in
+    `RTCPeerConnection(configuration, port_range=(50000, 50100), certificates=[...])`: see
+    `rtcore.PeerConnection`.
+    """
+
+    def __init__(self, configuration: RTCConfiguration | None = None, **options: Any) -> None:
+        super().__init__()
+        configuration = configuration or RTCConfiguration()
+        options.setdefault(
+            "ice_servers", stun_urls(configuration.iceServers, configuration.iceTransportPolicy)
+        )
+        options.setdefault("max_message_size", rtcsctptransport.LOCAL_MAX_MESSAGE_SIZE)
+        if (mtu := rtcsctptransport.path_mtu()) is not None:
+            options.setdefault("mtu", mtu)
+            options.setdefault("max_mtu", mtu)
+        if "certificates" in options:
+            given = options["certificates"]
+            options["certificates"] = [getattr(one, "_certificate", one) for one in given]
+        self._connection = Connection(**options)
+        self._always_data = configuration.alwaysNegotiateDataChannels
+        self._gatherer = RTCIceGatherer._of(self._connection.bundle)
+        self._dtls = RTCDtlsTransport._of(RTCIceTransport(self._gatherer))
+        self._sctp: RTCSctpTransport | None = None
+        self._transceivers: dict[RtpTransceiver, RTCRtpTransceiver] = {}
+        self._told: set[RTCRtpReceiver] = set()
+        self._early: list[RTCIceCandidate | None] = []
+        self._signaling_state = "stable"
+        self._ice_gathering_state = "new"
+        self._ice_connection_state = "new"
+        self._connection_state = "new"
+        self._closing: asyncio.Future[None] | None = None
+        self._connection.bundle.watch(self._look)
+        self._connection.on("track", self._track_arrived)
+
+    # State
+
+    @property
+    def connectionState(self) -> str:
+        """ "new", "connecting", "connected", "failed" or "closed"."""
+        return self._connection_state
+
+    @property
+    def iceConnectionState(self) -> str:
+        """ "new", "checking", "completed", "failed" or "closed"."""
+        return self._ice_connection_state
+
+    @property
+    def iceGatheringState(self) -> str:
+        """ "new", "gathering" or "complete"."""
+        return self._ice_gathering_state
+
+    @property
+    def signalingState(self) -> str:
+        """ "stable", "have-local-offer", "have-remote-offer" or "closed"."""
+        return self._signaling_state
+
+    @property
+    def localDescription(self) -> RTCSessionDescription | None:
+        """The pending one, else the current one, with all candidates."""
+        return _description(self._connection.local_description)
+
+    @property
+    def remoteDescription(self) -> RTCSessionDescription | None:
+        """The pending one, else the current one, with the candidates added by now."""
+        return _description(self._connection.remote_description)
+
+    @property
+    def sctp(self) -> RTCSctpTransport | None:
+        """What data channels run on; None without any."""
+        return self._sctp
+
+    def _look(self) -> None:
+        """A transport's state has changed: those of the connection follow, in aiortc's order."""
+        bundle = self._connection.bundle
+        if not bundle.closed:
+            self._tell(
+                "_ice_gathering_state", "icegatheringstatechange", self._connection.ice_gathering_state
+            )
+        self._tell("_ice_connection_state", "iceconnectionstatechange", bundle.ice_state)
+        self._tell("_connection_state", "connectionstatechange", _joined(bundle.ice_state, bundle.dtls_state))
+        if bundle.closed and self._closing is None:  # the other end said good-bye
+            self._closing = asyncio.ensure_future(self._close())
+
+    def _tell(self, attribute: str, event: str, state: str) -> None:
+        if getattr(self, attribute) != state:
+            setattr(self, attribute, state)
+            self.emit(event)
+
+    def _signaled(self) -> None:
+        self._tell("_signaling_state", "signalingstatechange", self._connection.signaling_state)
+
+    def _require_open(self) -> None:
+        if self._closing is not None:
+            raise InvalidStateError("the connection is closed")
+
+    # Offer and answer
+
+    async def createOffer(self) -> RTCSessionDescription:
+        """An offer for `setLocalDescription`, which also makes one by itself."""
+        self._require_open()
+        if self._always_data:
+            self._require_sctp()
+            self._connection.want_data_channels()
+        return _told(await self._connection.create_offer())
+
+    async def createAnswer(self) -> RTCSessionDescription:
+        """An answer for `setLocalDescription`, which also makes one by itself."""
+        self._require_open()
+        return _told(await self._connection.create_answer())
+
+    async def setLocalDescription(self, sessionDescription: RTCSessionDescription | None = None) -> None:
+        """Without a description: the offer or answer that the state asks for. Returns when all candidates are
+        in `localDescription`."""
+        self._require_open()
+        if self._always_data and self._connection.signaling_state == "stable":
+            self._require_sctp()
+            self._connection.want_data_channels()
+        chosen = None if sessionDescription is None else _native(sessionDescription)
+        await self._connection.set_local_description(chosen)
+        self._signaled()
+        if self._connection.gathers:
+            await self._connection.gathered()
+
+    async def setRemoteDescription(self, sessionDescription: RTCSessionDescription) -> None:
+        """What the other end sent. `ValueError` if it is malformed, `InvalidStateError` if it does not fit
+        the state: an offer does not roll back ours."""
+        self._require_open()
+        if sessionDescription.type == "offer" and self._connection.signaling_state not in (
+            "stable",
+            "have-remote-offer",
+        ):
+            raise InvalidStateError(f"cannot take an offer in state {self._connection.signaling_state!r}")
+        await self._connection.set_remote_description(_native(sessionDescription))
+        self._adopt()
+        if self._connection.has_data:
+            self._require_sctp()
+        self._signaled()
+        early, self._early = self._early, []
+        for candidate in early:
+            await self.addIceCandidate(candidate)
+
+    async def addIceCandidate(self, candidate: RTCIceCandidate | None) -> None:
+        """A candidate of the other end's, also as `aioice.Candidate` with an `sdpMid`; None: there are no
+        more. It may come before the remote description. `ValueError` if it names no section, or is
+        malformed."""
+        if candidate is not None:
+            mid, index = getattr(candidate, "sdpMid", None), getattr(candidate, "sdpMLineIndex", None)
+            if mid is None and index is None:
+                raise ValueError("a candidate has an sdpMid or an sdpMLineIndex")
+        if self._closing is not None:
+            return
+        if self._connection.remote_description is None:
+            if len(self._early) < _EARLY_CANDIDATES:
+                self._early.append(candidate)
+            return
+        if candidate is None:
+            await self._connection.add_ice_candidate(None)
+            return
+        try:
+            await self._connection.add_ice_candidate(
+                _to_native(candidate), sdp_mid=mid, sdp_m_line_index=index
+            )
+        except OperationError as error:
+            logger.info("a candidate was passed over: %s", error)
+
+    # Data channels
+
+    def createDataChannel(
+        self,
+        label: str,
+        maxPacketLifeTime: int | None = None,
+        maxRetransmits: int | None = None,
+        ordered: bool = True,
+        protocol: str = "",
+        negotiated: bool = False,
+        id: int | None = None,
+    ) -> RTCDataChannel:
+        """A channel, which opens when the connection is up. `ValueError` says what was expected."""
+        parameters = RTCDataChannelParameters(
+            label=label,
+            maxPacketLifeTime=maxPacketLifeTime,
+            maxRetransmits=maxRetransmits,
+            ordered=ordered,
+            protocol=protocol,
+            negotiated=negotiated,
+            id=id,
+        )
+        return RTCDataChannel(self._require_sctp(), parameters)
+
+    def _require_sctp(self) -> RTCSctpTransport:
+        if self._sctp is None:
+            self._sctp = RTCSctpTransport(self._dtls)
+            self._sctp.on("datachannel", lambda channel: self.emit("datachannel", channel))
+        return self._sctp
+
+    # Audio and video
+
+    def addTrack(self, track: MediaStreamTrack) -> RTCRtpSender:
+        """Sends a track from the next negotiation on. `InvalidAccessError` if it is sent already,
+        `InternalError` for another kind than audio or video."""
+        from ._tracks import outbound
+
+        self._require_open()
+        if track.kind not in _KINDS:
+            raise InternalError(f"a track is audio or video, not {track.kind!r}")
+        sender = self._connection.add_track(outbound(track))
+        return next(one.sender for native, one in self._adopt().items() if native.sender is sender)
+
+    def addTransceiver(
+        self, trackOrKind: str | MediaStreamTrack, direction: str = "sendrecv"
+    ) -> RTCRtpTransceiver:
+        """A new section, for a track, or for "audio" or "video" to be received or sent later."""
+        from ._tracks import outbound
+        from .mediastreams import MediaStreamTrack
+
+        self._require_open()
+        kind = trackOrKind.kind if isinstance(trackOrKind, MediaStreamTrack) else trackOrKind
+        if kind not in _KINDS:
+            raise InternalError(f"a kind is audio or video, not {kind!r}")
+        if direction not in DIRECTIONS:
+            raise InternalError(f"a direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
+        wanted = trackOrKind if isinstance(trackOrKind, str) else outbound(trackOrKind)
+        made = self._connection.add_transceiver(wanted, direction=direction)
+        return self._adopt()[made]
+
+    def getTransceivers(self) -> list[RTCRtpTransceiver]:
+        """All, in the order in which they were made."""
+        return list(self._transceivers.values())
+
+    def getSenders(self) -> list[RTCRtpSender]:
+        """Those of the transceivers."""
+        return [one.sender for one in self._transceivers.values()]
+
+    def getReceivers(self) -> list[RTCRtpReceiver]:
+        """Those of the transceivers."""
+        return [one.receiver for one in self._transceivers.values()]
+
+    def _adopt(self) -> dict[RtpTransceiver, RTCRtpTransceiver]:
+        """Those of rtcore's that are new."""
+        for native in self._connection.get_transceivers():
+            if native not in self._transceivers:
+                from .rtcrtptransceiver import RTCRtpTransceiver
+
+                self._transceivers[native] = RTCRtpTransceiver._of(native, self._dtls)
+        return self._transceivers
+
+    def _track_arrived(self, event: TrackEvent) -> None:
+        """Told once of each transceiver, as aiortc does."""
+        receiver = self._adopt()[event.transceiver].receiver
+        if receiver not in self._told:
+            self._told.add(receiver)
+            self.emit("track", receiver.track)
+
+    # Statistics and the end
+
+    async def getStats(self) -> RTCStatsReport:
+        """Those of all senders and receivers."""
+        from .stats import RTCStatsReport
+
+        merged = RTCStatsReport()
+        for part in (*self.getSenders(), *self.getReceivers()):
+            merged.update(await part.getStats())
+        return merged
+
+    async def close(self) -> None:
+        """Ends the connection and everything on it. Idempotent."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        self._tell("_signaling_state", "signalingstatechange", "closed")
+        await self._connection.close()
+        self._look()
+        self.remove_all_listeners()
+
+
+def _joined(ice: str, dtls: str) -> str:
+    """The state of the connection, of those of its transports."""
+    if ice == "closed":
+        return "closed"
+    if "failed" in (ice, dtls):
+        return "failed"
+    if ice == "new" and dtls in ("new", "closed"):
+        return "new"
+    return "connected" if ice == "completed" and dtls in ("connected", "closed") else "connecting"
+
+
+def _native(description: RTCSessionDescription) -> SessionDescription:
+    return SessionDescription(description.type, description.sdp)
+
+
+def _told(description: SessionDescription) -> RTCSessionDescription:
+    return RTCSessionDescription(sdp=description.sdp, type=description.type)
+
+
+def _description(description: SessionDescription | None) -> RTCSessionDescription | None:
+    return None if description is None else _told(description)

@@ -1,0 +1,111 @@
+"""`RTCRtpTransceiver`: a sender and a receiver that share one section of the session description."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rtcore.connection import RtpTransceiver
+from rtcore.sdp.transceiver import DIRECTIONS
+
+from ._parameters import to_codec
+from .codecs import get_capabilities
+from .rtcrtpparameters import RTCRtpCodecCapability
+from .rtcrtpreceiver import RTCRtpReceiver
+from .rtcrtpsender import RTCRtpSender
+
+if TYPE_CHECKING:
+    from .rtcdtlstransport import RTCDtlsTransport
+
+__all__ = ["RTCRtpTransceiver"]
+
+
+class RTCRtpTransceiver:
+    """Made by `RTCPeerConnection.addTrack`, `addTransceiver`, or an offer of the other end's."""
+
+    def __init__(
+        self, kind: str, receiver: RTCRtpReceiver, sender: RTCRtpSender, direction: str = "sendrecv"
+    ) -> None:
+        self._kind = kind
+        self._receiver = receiver
+        self._sender = sender
+        self._direction = direction
+        self._stopped = False
+        self._transceiver: RtpTransceiver | None = None  # of senders and receivers made by hand: none
+
+    @classmethod
+    def _of(cls, transceiver: RtpTransceiver, transport: RTCDtlsTransport) -> RTCRtpTransceiver:
+        """That of a peer connection's transceiver."""
+        made = cls(
+            transceiver.kind,
+            RTCRtpReceiver._of(transceiver.receiver, transport),
+            RTCRtpSender._of(transceiver.sender, transport),
+            transceiver.direction,
+        )
+        made._transceiver = transceiver
+        return made
+
+    @property
+    def currentDirection(self) -> str | None:
+        """What was negotiated last; None before."""
+        return self._transceiver.current_direction if self._transceiver is not None else None
+
+    @property
+    def direction(self) -> str:
+        """What is wanted, from the next description on. To be set: `ValueError` for another word."""
+        if self._transceiver is not None and self._transceiver.direction != "stopped":
+            self._direction = self._transceiver.direction
+        return self._direction
+
+    @direction.setter
+    def direction(self, direction: str) -> None:
+        if direction not in DIRECTIONS:
+            raise ValueError(f"a direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
+        if self._transceiver is not None and not self.stopped:
+            self._transceiver.direction = direction
+        self._direction = direction
+
+    @property
+    def kind(self) -> str:
+        """ "audio" or "video"."""
+        return self._kind
+
+    @property
+    def mid(self) -> str | None:
+        """The name of its section; None until there is one."""
+        return self._transceiver.mid if self._transceiver is not None else None
+
+    @property
+    def receiver(self) -> RTCRtpReceiver:
+        """What comes in."""
+        return self._receiver
+
+    @property
+    def sender(self) -> RTCRtpSender:
+        """What goes out."""
+        return self._sender
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it has ended for good."""
+        return self._stopped or (self._transceiver is not None and self._transceiver.stopped)
+
+    def setCodecPreferences(self, codecs: list[RTCRtpCodecCapability]) -> None:
+        """Only these, in this order; none: all again. `ValueError` for what `getCapabilities()` does not
+        have."""
+        known = get_capabilities(self._kind).codecs
+        for codec in codecs:
+            if codec not in known:
+                raise ValueError(f"{codec.mimeType} is not among the capabilities")
+        if self._transceiver is not None:
+            self._transceiver.set_codec_preferences(
+                [to_codec(codec) for place, codec in enumerate(codecs) if codec not in codecs[:place]]
+            )
+
+    async def stop(self) -> None:
+        """Ends both directions for good."""
+        self._stopped = True
+        if self._transceiver is not None:
+            self._transceiver.stop()
+        else:
+            await self._receiver.stop()
+            await self._sender.stop()

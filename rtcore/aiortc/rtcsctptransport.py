@@ -1,0 +1,86 @@
+"""SCTP: `RTCSctpTransport`, on which data channels run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyee.asyncio import AsyncIOEventEmitter
+
+from rtcore.connection import DataChannel
+from rtcore.errors import InvalidStateError
+
+from .rtcdtlstransport import RTCDtlsTransport
+
+__all__ = ["RTCSctpCapabilities", "RTCSctpTransport"]
+
+USERDATA_MAX_LENGTH = 1160
+"""Bytes of a message in one packet. Programs for networks with a smaller MTU set this before they connect;
+`mtu()` makes datagrams no larger than that asks for."""
+LOCAL_MAX_MESSAGE_SIZE = 1024 * 1024
+"""The largest message that is taken, bytes: what is set here counts for connections made afterwards."""
+
+_DEFAULT_USERDATA = USERDATA_MAX_LENGTH
+_OVERHEAD = 12 + 16 + 37  # SCTP's headers of a packet and of a chunk, DTLS
+_SMALLEST_MTU, _LARGEST_MTU = 548, 65507
+
+
+def path_mtu() -> int | None:
+    """The largest datagram, bytes, that `USERDATA_MAX_LENGTH` asks for; None if nobody changed it."""
+    if USERDATA_MAX_LENGTH == _DEFAULT_USERDATA:
+        return None
+    return min(max(USERDATA_MAX_LENGTH + _OVERHEAD, _SMALLEST_MTU), _LARGEST_MTU)
+
+
+@dataclass
+class RTCSctpCapabilities:
+    """The largest message that an end takes, bytes; 0: any."""
+
+    maxMessageSize: int
+
+
+class RTCSctpTransport(AsyncIOEventEmitter):
+    """The association that data channels run on. Event: "datachannel"."""
+
+    def __init__(self, transport: RTCDtlsTransport, port: int = 5000) -> None:
+        if transport.state == "closed":
+            raise InvalidStateError("the DTLS transport is closed")
+        super().__init__()
+        self._transport = transport
+        self._bundle = transport._bundle
+        self._port = port
+        self._bundle.watch_channels(self._arrived)
+
+    def _arrived(self, channel: DataChannel) -> None:
+        from .rtcdatachannel import RTCDataChannel
+
+        made = RTCDataChannel._of(self, channel)
+        self.emit("datachannel", made)
+
+    @property
+    def maxChannels(self) -> int | None:
+        """How many channels there can be; None until it is known."""
+        return self._bundle.transport.max_channels
+
+    @property
+    def port(self) -> int:
+        """Ours, of SCTP."""
+        return self._port
+
+    @property
+    def state(self) -> str:
+        """ "new", "connecting", "connected" or "closed"."""
+        return self._bundle.sctp_state
+
+    @property
+    def transport(self) -> RTCDtlsTransport:
+        """What it runs on."""
+        return self._transport
+
+    @classmethod
+    def getCapabilities(cls) -> RTCSctpCapabilities:
+        """What this end takes."""
+        return RTCSctpCapabilities(maxMessageSize=LOCAL_MAX_MESSAGE_SIZE)
+
+    async def stop(self) -> None:
+        """Ends the association and its channels."""
+        await self._bundle.close()
