@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import av
 from av.video.reformatter import VideoReformatter
 
-from rtcore.media import codecs, pool
+from rtcore.media import pool
 from rtcore.native.frame import EncodedFrame
 from rtcore.sdp import RtpCodec, SendEncoding
 
 if TYPE_CHECKING:
-    from rtcore.media.codecs import Encoder
+    from rtcore.media.codecs import Encoder, EncoderMaker
 
 __all__ = ["EncodingStream", "blanked"]
 
@@ -31,6 +31,7 @@ class EncodingStream:
         "_due",
         "_encoder",
         "_lane",
+        "_make",
         "_reformatter",
         "_target",
         "_used",
@@ -38,9 +39,12 @@ class EncodingStream:
         "options",
     )
 
-    def __init__(self, codec: RtpCodec, options: SendEncoding, target: int | None) -> None:
+    def __init__(
+        self, codec: RtpCodec, options: SendEncoding, target: int | None, make: EncoderMaker
+    ) -> None:
         self.options = options
         self._codec = codec
+        self._make = make
         self._encoder: Encoder | None = None
         self._lane = pool.Lane()
         self._reformatter: VideoReformatter | None = None
@@ -97,7 +101,7 @@ class EncodingStream:
     ) -> list[EncodedFrame]:
         encoder = self._encoder
         if encoder is None:
-            encoder = self._encoder = codecs.create_encoder(self._codec, bitrate=bitrate)
+            encoder = self._encoder = self._make(self._codec, bitrate=bitrate)
         elif encoder.bitrate != bitrate:
             encoder.bitrate = bitrate
         if isinstance(frame, av.VideoFrame) and options.scale_resolution_down_by != 1:

@@ -51,6 +51,7 @@ class RtpReceiver:
         self._section: AgreedSection | None = None
         self._target: int | None = None
         self._passthrough = False
+        self._paused = False
         self._live: set[int] = set()  # SSRCs
         self._ended = False
         self._tracks: dict[str, RemoteTrack] = {}
@@ -113,6 +114,20 @@ class RtpReceiver:
         self._passthrough = passthrough
         self._media.configure_receiver(self)
 
+    @property
+    def paused(self) -> bool:
+        """Whether what comes is dropped as soon as it is whole, without a word to the other end, which sends
+        on. To be set at any time; pictures go on with a key frame."""
+        return self._paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        if paused != self._paused:
+            self._paused = paused
+            self._media.configure_receiver(self)
+            for track in self._by_encoding:
+                track._restart()
+
     def _delays(self) -> tuple[float, float]:
         if self._target is None:
             return 0.0, MAX_DELAY if self.kind == "audio" else 0.0
@@ -163,8 +178,10 @@ class RtpReceiver:
             if track not in self._by_encoding:
                 track._end()
 
-    def _taker(self) -> Callable[[EncodedFrame], object]:
+    def _taker(self) -> Callable[[EncodedFrame], object] | None:
         """Who takes the frames from the core: for one track, the track itself."""
+        if self._paused:
+            return None
         if len(self._by_encoding) == 1:
             return self._track._deliver
         return self._deliver

@@ -36,10 +36,10 @@ class RtpSender(Emitter):
     go out as they are. What fails while doing so ends the sending of that track, and nothing else.
 
     Events: "error" passes the exception with which the track or an encoder failed. A track that raised it has
-    ended.
+    ended. "stopped" when nothing is sent any more: the transceiver was stopped, or the connection closed.
     """
 
-    _names: ClassVar[tuple[str, ...]] = ("error",)
+    _names: ClassVar[tuple[str, ...]] = ("error", "stopped")
 
     def __init__(self, media: MediaTransport, data: Transceiver, track: MediaTrack | None) -> None:
         super().__init__()
@@ -48,6 +48,7 @@ class RtpSender(Emitter):
         self._track = track
         self._error: Exception | None = None
         self._codec: RtpCodec | None = None  # that the application wants
+        self._make_encoder: codecs.EncoderMaker = codecs.create_encoder
         self._given = ""  # the codec of a track that did not say it, by its frames
         self._section: AgreedSection | None = None
         self._format: AgreedFormat | None = None  # in use
@@ -77,6 +78,28 @@ class RtpSender(Emitter):
         return self._dtmf
 
     @property
+    def encoder(self) -> codecs.EncoderMaker:
+        """What makes its encoders, to be set at any time: `encoder(codec, bitrate=...)`, called on one of the
+        shared threads when a frame is to be encoded, again for each simulcast encoding. By default
+        `rtcore.media.codecs.create_encoder`, whose options one chooses with `functools.partial`:
+
+            sender.encoder = partial(codecs.create_encoder, library="h264_nvenc")
+
+        From then on the encoder's `bitrate` is set to what there is room for. What it raises ends the sending
+        of the track. What was encoding is closed, and the next picture can be decoded alone."""
+        return self._make_encoder
+
+    @encoder.setter
+    def encoder(self, make: codecs.EncoderMaker) -> None:
+        if not callable(make):
+            raise TypeError(f"what makes encoders is a function, not {type(make).__name__}")
+        self._make_encoder = make
+        if self._streams:
+            self._end_sending()
+            self._close_streams()
+            self._update()
+
+    @property
     def error(self) -> Exception | None:
         """Why its track is no longer sent, if it failed."""
         return self._error
@@ -87,6 +110,9 @@ class RtpSender(Emitter):
         `InvalidStateError` if the transceiver is stopped, `InvalidModificationError` if the track is encoded
         with a codec that was not negotiated, `TypeError` if it is of the other kind.
         """
+        self._replace_track(track)
+
+    def _replace_track(self, track: MediaTrack | None) -> None:
         self._require_alive()
         if track is not None:
             check_kind(track, self.kind)
@@ -205,12 +231,13 @@ class RtpSender(Emitter):
             return
         if not self._streams:
             self._streams = [
-                EncodingStream(form.codec, encoding, self._targets.get(place))
+                EncodingStream(form.codec, encoding, self._targets.get(place), self._make_encoder)
                 for place, encoding in enumerate(encodings)
             ]
         self._clock.rate = form.codec.clock_rate
         self._clock.begin()
         self._hand_over = self._media.poster(self._data)
+        track._sent_as(form.codec)
         self._sending = Sending(
             track,
             form.codec.name,
@@ -241,11 +268,13 @@ class RtpSender(Emitter):
 
     def _stop(self) -> None:
         """For good."""
-        self._stopped = True
+        told, self._stopped = self._stopped, True
         if self._dtmf is not None:
             self._dtmf._stop()
         self._end_sending()
         self._close_streams()
+        if not told:
+            self._emit("stopped")
 
     def _failed(self, track: MediaTrack, error: Exception, ended: bool) -> None:
         self._error = error

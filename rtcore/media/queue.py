@@ -46,6 +46,10 @@ class FrameQueue(Generic[T]):
         self._wake()
         return not full
 
+    def take(self) -> T | None:
+        """The oldest; None if there is none."""
+        return self._items.popleft() if self._items else None
+
     def clear(self) -> int:
         """Drops all; how many there were."""
         count = len(self._items)

@@ -18,6 +18,7 @@ import av
 
 from rtcore.native.frame import EncodedFrame
 
+from . import codecs
 from .pcm import PcmReader
 from .samples import SampleType
 from .taps import DecodedTrack, EncodedTrack, Tap
@@ -60,6 +61,9 @@ class RemoteTrack(MediaTrack):
         self.label = label
         if id is not None:
             self._id = id
+        self.decoder: codecs.DecoderMaker = codecs.create_decoder
+        """What makes the decoders of its readers, to be set before they read: `decoder(codec)`, for instance
+        `partial(codecs.create_decoder, library="h264_cuvid")`."""
         self._request_key_frame = request_key_frame
         self._codecs: dict[int, RtpCodec] = {}
         self._encoding: int | None = None
@@ -108,6 +112,21 @@ class RemoteTrack(MediaTrack):
         )
 
     @property
+    def frames_waiting(self) -> int:
+        """How many decoded frames `recv()` would give at once."""
+        return self._main.frames_waiting
+
+    def take(self) -> av.VideoFrame | av.AudioFrame | None:
+        """What `recv()` would give at once; None if nothing waits, or nobody reads yet."""
+        return self._main.take()
+
+    def clear(self) -> int:
+        """Drops what waits for `recv()`, so that the next frame is one that comes from now on; how many
+        decoded frames there were. They do not count as lost. What waits encoded is decoded and dropped, so
+        that pictures go on without a key frame."""
+        return self._main.clear()
+
+    @property
     def frames_dropped(self) -> int:
         """How many frames `recv()` lost because they were not read in time."""
         return self._main.frames_dropped
@@ -132,8 +151,7 @@ class RemoteTrack(MediaTrack):
     def encoding(self, encoding: int | None) -> None:
         if encoding != self._encoding:
             self._encoding = encoding
-            for tap in self._taps:
-                tap._restart()
+            self._restart()
 
     def request_key_frame(self) -> None:
         if self._request_key_frame is not None and self.kind == "video" and not self._ended:
@@ -152,6 +170,11 @@ class RemoteTrack(MediaTrack):
         if self._encoding is None or frame.encoding == self._encoding:
             for tap in self._taps:
                 tap._deliver(frame)
+
+    def _restart(self) -> None:
+        """For the connection: pictures go on with a key frame."""
+        for tap in self._taps:
+            tap._restart()
 
     def _dropped(self, count: int) -> None:
         """For the connection: the oldest frames that waited for the event loop went."""

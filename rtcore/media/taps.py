@@ -40,6 +40,7 @@ class Source(Protocol):
     """What a tap needs of the track that it taps."""
 
     kind: Kind
+    decoder: codecs.DecoderMaker
 
     def request_key_frame(self) -> None: ...
     def _codec_of(self, frame: EncodedFrame) -> RtpCodec | None: ...
@@ -164,6 +165,29 @@ class DecodedTrack(Tap):
         self._lane = Lane()
         self._decoder: tuple[RtpCodec, codecs.Decoder] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._decoding = False
+        self._skipped = 0  # so many encoded frames are decoded and dropped
+
+    @property
+    def frames_waiting(self) -> int:
+        """How many decoded frames `recv()` would give at once."""
+        return len(self._decoded)
+
+    def take(self) -> av.VideoFrame | av.AudioFrame | None:
+        """What `recv()` would give at once; None if nothing waits."""
+        self._unread = 0
+        frame: av.VideoFrame | av.AudioFrame | None = self._decoded.take()
+        return frame
+
+    def clear(self) -> int:
+        """Drops what waits, so that the next frame is one that comes from now on; how many decoded frames
+        there were. They do not count as lost."""
+        if self._task is not None:
+            self._skipped = len(self._encoded) + int(self._decoding)
+        elif len(self._encoded):
+            self._encoded.clear()
+            self._restart()
+        return self._decoded.clear()
 
     async def recv(self) -> av.VideoFrame | av.AudioFrame:
         self._reads()
@@ -176,10 +200,21 @@ class DecodedTrack(Tap):
         if frame.codec not in NOT_MEDIA:
             super()._deliver(frame)
 
+    def _lost(self, count: int) -> None:
+        self._skipped = max(0, self._skipped - count)
+        super()._lost(count)
+
     async def _run(self) -> None:
         try:
             while True:
-                for frame in await self._decode(await self._encoded.get()):
+                encoded = await self._encoded.get()
+                self._decoding = True
+                frames = await self._decode(encoded)
+                self._decoding = False
+                if self._skipped:
+                    self._skipped -= 1
+                    continue
+                for frame in frames:
                     self.frames_decoded += 1
                     if not self._decoded.put(frame):
                         self._lost(1)
@@ -197,7 +232,7 @@ class DecodedTrack(Tap):
             return []
         if self._decoder is None or self._decoder[0] != codec:
             self._close_decoder()
-            self._decoder = codec, codecs.create_decoder(codec)
+            self._decoder = codec, self._source.decoder(codec)
         try:
             return list(await self._lane.run(self._decoder[1].decode, frame))
         except CodecError:
@@ -225,6 +260,7 @@ class DecodedTrack(Tap):
     def _sleep(self) -> None:
         super()._sleep()
         self._decoded.clear()
+        self._decoding, self._skipped = False, 0
         self._cancel()
 
     def _cancel(self) -> None:

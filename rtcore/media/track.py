@@ -93,6 +93,9 @@ class MediaTrack(Emitter):
         """Whoever sends its encoded frames needs one that stands alone. Does nothing where frames are not
         encoded or the source cannot."""
 
+    def _sent_as(self, codec: RtpCodec) -> None:
+        """For subclasses: a sender begins to send it with this codec."""
+
     def stop(self) -> None:
         """Ends the track. Idempotent. Readers get `TrackEndedError`."""
         self._end()

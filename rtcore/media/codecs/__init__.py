@@ -9,7 +9,7 @@ followed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import av
 
@@ -19,7 +19,29 @@ from .base import Decoder, Encoder
 if TYPE_CHECKING:
     from rtcore.sdp import RtpCodec
 
-__all__ = ["Decoder", "Encoder", "can_decode", "can_encode", "create_decoder", "create_encoder", "encoders"]
+__all__ = [
+    "Decoder",
+    "DecoderMaker",
+    "Encoder",
+    "EncoderMaker",
+    "can_decode",
+    "can_encode",
+    "create_decoder",
+    "create_encoder",
+    "encoders",
+]
+
+
+class EncoderMaker(Protocol):
+    """`create_encoder`, or what is in its place (`RtpSender.encoder`)."""
+
+    def __call__(self, codec: RtpCodec, *, bitrate: int | None = None) -> Encoder: ...
+
+
+class DecoderMaker(Protocol):
+    """`create_decoder`, or what is in its place (`RemoteTrack.decoder`)."""
+
+    def __call__(self, codec: RtpCodec, /) -> Decoder: ...
 
 
 def encoders(name: str) -> list[str]:
@@ -72,8 +94,8 @@ def create_encoder(codec: RtpCodec, *, bitrate: int | None = None, **options: An
 
 
 def create_decoder(codec: RtpCodec, **options: Any) -> Decoder:
-    """A decoder. Option of the video decoders: `library`, FFmpeg's name of one. `ValueError` if there is
-    none."""
+    """A decoder. Options: `library` of the video decoders, FFmpeg's name of one; `channels` of Opus.
+    `ValueError` if there is none."""
     name = codec.name.lower()
     if not can_decode(codec):
         raise ValueError(f"there is no decoder for {codec.mime_type}")

@@ -102,7 +102,8 @@ class Encoder(AudioEncoder):
 
 
 class Decoder(AudioDecoder):
-    """Stereo from the first stereo packet on, mono before.
+    """Option: `channels`, 1 or 2, for always so many; else stereo from the first stereo packet on, and mono
+    before.
 
     A loss after packets of the kind that may carry redundancy waits for the next packet, which may repeat
     it; so the frames of both come at once. Only the last packet lost can be repeated: those before are
@@ -111,9 +112,12 @@ class Decoder(AudioDecoder):
 
     conceals = True
 
-    def __init__(self, codec: RtpCodec) -> None:
+    def __init__(self, codec: RtpCodec, channels: int | None = None) -> None:
         super().__init__(codec, rate=libopus.RATE)
-        self._opus = libopus.OpusDecoder(1)
+        if channels not in (None, 1, 2):
+            raise ValueError(f"channels must be 1 or 2, not {channels!r}")
+        self._opus = libopus.OpusDecoder(channels or 1)
+        self._follows = channels is None  # the packets, in how many channels there are
         self._waiting = 0  # samples lost, for which the next packet may have redundancy
         self._may_repeat = False
         self.recovered_samples = 0
@@ -123,7 +127,7 @@ class Decoder(AudioDecoder):
         data = frame.data
         if not len(data):
             return self._opus.conceal(self._quantized(frame.duration or 960))
-        if self._opus.channels == 1 and libopus.is_stereo(data):
+        if self._follows and self._opus.channels == 1 and libopus.is_stereo(data):
             self._opus.close()
             self._opus = libopus.OpusDecoder(2)
         packet = bytes(data)

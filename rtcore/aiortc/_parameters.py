@@ -1,0 +1,72 @@
+"""Codecs as aiortc writes them, and as `rtcore.sdp` does."""
+
+from __future__ import annotations
+
+from rtcore.sdp import RtpCodec, default_codecs
+from rtcore.sdp.codecs import matches
+
+from .rtcrtpparameters import ParametersDict, RTCRtcpFeedback, RTCRtpCodecCapability, RTCRtpCodecParameters
+
+__all__ = ["capability_of", "codec_of", "is_rtx", "to_codec"]
+
+INTEGERS = frozenset({"apt", "max-fr", "max-fs", "maxplaybackrate", "minptime", "stereo", "useinbandfec"})
+
+
+def codec_of(codec: RtpCodec, payload_type: int | None) -> RTCRtpCodecParameters:
+    """As parameters, with the payload type that was negotiated."""
+    return RTCRtpCodecParameters(
+        codec.mime_type,
+        codec.clock_rate,
+        _channels(codec),
+        payload_type,
+        [_feedback(one) for one in codec.feedback],
+        _parameters(codec),
+    )
+
+
+def capability_of(codec: RtpCodec) -> RTCRtpCodecCapability:
+    """As a capability."""
+    return RTCRtpCodecCapability(codec.mime_type, codec.clock_rate, _channels(codec), _parameters(codec))
+
+
+def to_codec(codec: RTCRtpCodecCapability | RTCRtpCodecParameters) -> RtpCodec:
+    """As rtcore has it: with the feedback and, where none are given, the parameters of the default codec that
+    matches, if one does. What feedback parameters have themselves counts."""
+    kind, name = codec.mimeType.split("/")
+    text = ";".join(key if value is None else f"{key}={value}" for key, value in codec.parameters.items())
+    made = RtpCodec(kind, name, codec.clockRate, codec.channels or 1, text)
+    known = next((one for one in default_codecs(kind) if matches(one, made)), None)
+    given = codec.rtcpFeedback if isinstance(codec, RTCRtpCodecParameters) else []
+    feedback = tuple(f"{one.type} {one.parameter}" if one.parameter else one.type for one in given)
+    if known is None:
+        return RtpCodec(kind, name, codec.clockRate, codec.channels or 1, text, feedback)
+    return RtpCodec(
+        kind,
+        known.name,
+        known.clock_rate,
+        known.channels,
+        text or known.parameters,
+        feedback or known.feedback,
+    )
+
+
+def is_rtx(codec: RTCRtpCodecCapability | RTCRtpCodecParameters) -> bool:
+    """Whether it is the format of retransmissions, which rtcore adds by itself."""
+    return codec.name.lower() == "rtx"
+
+
+def _channels(codec: RtpCodec) -> int | None:
+    return codec.channels if codec.kind == "audio" else None
+
+
+def _feedback(text: str) -> RTCRtcpFeedback:
+    kind, _, parameter = text.partition(" ")
+    return RTCRtcpFeedback(kind, parameter or None)
+
+
+def _parameters(codec: RtpCodec) -> ParametersDict:
+    made: ParametersDict = {}
+    for part in filter(None, (one.strip() for one in codec.parameters.split(";"))):
+        name, equals, value = part.partition("=")
+        made[name] = None if not equals else int(value) if name in INTEGERS and value.isdecimal() else value
+    return made
