@@ -8,8 +8,11 @@
         async for message in channel: ...
 
 `rtcore.connection` has all classes, `rtcore.errors` the exceptions, `rtcore.sdp` session descriptions, and
-`rtcore.native` the building blocks, which work alone.
+`rtcore.native` the building blocks, which work alone. `rtcore.media` and the names that handle frames are
+imported when they are first asked for.
 """
+
+from typing import TYPE_CHECKING
 
 from .connection import (
     Candidate,
@@ -23,8 +26,6 @@ from .connection import (
     Endpoint,
     Event,
     EventsDroppedEvent,
-    Fanout,
-    FanoutTrack,
     GatheringStateEvent,
     IceConnectionStateEvent,
     IceServer,
@@ -33,13 +34,9 @@ from .connection import (
     PeerConnection,
     RtpEncoding,
     RtpReceiveParameters,
-    RtpReceiver,
-    RtpSender,
     RtpSendParameters,
-    RtpTransceiver,
     SessionDescription,
     SignalingStateEvent,
-    SynchronizationSource,
     TrackEvent,
     Worker,
 )
@@ -56,6 +53,24 @@ from .errors import (
     SdpError,
     TrackEndedError,
 )
+from .lazy import lazy
+
+if TYPE_CHECKING:
+    from . import media as media
+    from .connection import Fanout, FanoutTrack, RtpReceiver, RtpSender, RtpTransceiver, SynchronizationSource
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "Fanout": ".connection",
+            "FanoutTrack": ".connection",
+            "RtpReceiver": ".connection",
+            "RtpSender": ".connection",
+            "RtpTransceiver": ".connection",
+            "SynchronizationSource": ".connection",
+            "media": ".media",
+        },
+    )
 
 __all__ = [
     "Candidate",

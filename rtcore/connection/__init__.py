@@ -1,5 +1,12 @@
-"""Peer connections for asyncio: `PeerConnection`, its data channels, events and statistics."""
+"""Peer connections for asyncio: `PeerConnection`, its data channels, events and statistics.
 
+Senders, receivers and what else handles frames come with PyAV and numpy. They are imported when they are
+asked for, or when a connection has audio or video: data channels alone go without.
+"""
+
+from typing import TYPE_CHECKING
+
+from rtcore.lazy import lazy
 from rtcore.native.dtls import Certificate
 from rtcore.native.ice import Candidate
 from rtcore.native.worker import Endpoint, Worker
@@ -22,13 +29,27 @@ from .events import (
     SignalingStateEvent,
     TrackEvent,
 )
-from .fanout import Fanout, FanoutTrack
 from .media_stream import MediaStream
 from .peer_connection import PeerConnection
 from .rtp_parameters import RtpEncoding, RtpReceiveParameters, RtpSendParameters
-from .rtp_receiver import RtpReceiver, SynchronizationSource
-from .rtp_sender import RtpSender
-from .rtp_transceiver import RtpTransceiver
+
+if TYPE_CHECKING:
+    from .fanout import Fanout, FanoutTrack
+    from .rtp_receiver import RtpReceiver, SynchronizationSource
+    from .rtp_sender import RtpSender
+    from .rtp_transceiver import RtpTransceiver
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "Fanout": ".fanout",
+            "FanoutTrack": ".fanout",
+            "RtpReceiver": ".rtp_receiver",
+            "RtpSender": ".rtp_sender",
+            "RtpTransceiver": ".rtp_transceiver",
+            "SynchronizationSource": ".rtp_receiver",
+        },
+    )
 
 __all__ = [
     "Candidate",

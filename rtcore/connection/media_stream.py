@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 from rtcore.emitter import Emitter
-from rtcore.media import MediaTrack
+
+if TYPE_CHECKING:
+    from rtcore.media import MediaTrack
 
 __all__ = ["MediaStream"]
 

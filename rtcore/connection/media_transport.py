@@ -6,7 +6,6 @@ objects that the application holds, and the way from one to the other in both di
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from .peer_connection import PeerConnection
     from .transport import Transport
 
-__all__ = ["MediaTransport", "new_cname", "usable_codecs"]
+__all__ = ["MediaTransport", "usable_codecs"]
 
 FULL_PICTURE = 2_500_000
 """Bit/s that 1280x720 is good at."""
@@ -417,8 +416,3 @@ def usable_codecs() -> tuple[RtpCodec, ...]:
     """Those of `default_codecs()` that can be decoded here. Encoders are looked for when a track is sent."""
     known = (*default_codecs("audio"), *default_codecs("video"))
     return tuple(codec for codec in known if not codec.primary or codecs.can_decode(codec))
-
-
-def new_cname() -> str:
-    """RFC 7022 section 4.2: 96 random bits, new for each connection."""
-    return secrets.token_urlsafe(12)

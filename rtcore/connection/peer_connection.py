@@ -12,12 +12,11 @@ import secrets
 import warnings
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from weakref import ref
 
 from rtcore.emitter import Emitter
 from rtcore.errors import ConnectionFailedError, InvalidStateError, OperationError, SdpError
-from rtcore.media import MediaTrack
 from rtcore.native.dtls import Certificate
 from rtcore.native.ice import Candidate
 from rtcore.native.worker import Endpoint, Worker
@@ -39,15 +38,19 @@ from .events import (
     NegotiationNeededEvent,
     SignalingStateEvent,
 )
-from .media_stream import MediaStream
-from .media_transport import MediaTransport, new_cname, usable_codecs
 from .resolve import resolve
-from .rtp_parameters import RtpEncoding
-from .rtp_receiver import RtpReceiver
-from .rtp_sender import RtpSender
-from .rtp_transceiver import RtpTransceiver
 from .transport import Transport, TransportOptions
 from .waiters import Waiters
+
+if TYPE_CHECKING:
+    from rtcore.media import MediaTrack
+
+    from .media_stream import MediaStream
+    from .media_transport import MediaTransport
+    from .rtp_parameters import RtpEncoding
+    from .rtp_receiver import RtpReceiver
+    from .rtp_sender import RtpSender
+    from .rtp_transceiver import RtpTransceiver
 
 __all__ = ["PeerConnection"]
 
@@ -158,8 +161,8 @@ class PeerConnection(Emitter):
             fingerprints=(Fingerprint("sha-256", self._certificate.fingerprint_bytes("sha-256")),),
             max_message_size=max_message_size,
             ice_lite=ice_lite,
-            codecs=usable_codecs() if codecs is None else codecs,
-            cname=(cname := new_cname()),
+            codecs=_usable_codecs if codecs is None else codecs,
+            cname=secrets.token_urlsafe(12),  # RFC 7022 section 4.2: 96 random bits
         )
         options = TransportOptions(
             endpoints=tuple(endpoints),
@@ -182,18 +185,15 @@ class PeerConnection(Emitter):
             },
         )
         self._transport = Transport(self, options)
-        self._media = MediaTransport(
-            self,
-            self._negotiation,
-            self._transport,
-            cname=cname,
-            bitrates={
+        self._media_in_use: MediaTransport | None = None
+        self._media_options: dict[str, Any] = {
+            "mtu": mtu,
+            "bitrates": {
                 "min_bitrate": min_bitrate,
                 "start_bitrate": start_bitrate,
                 "max_bitrate": max_bitrate,
             },
-            mtu=mtu,
-        )
+        }
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection_state = "new"
         self._closed = False
@@ -376,10 +376,11 @@ class PeerConnection(Emitter):
     def _negotiated(self, before: str, changes: Changes) -> None:
         """After a description was set: tell the peer, then the application."""
         state = self.signaling_state
-        tracks, problems = self._media.carry_out(changes), []
+        media = self._media if changes.added else self._media_in_use
+        tracks, problems = media.carry_out(changes) if media is not None else [], []
         if self._negotiation.agreement is not None:
             self._transport.apply(self._negotiation.agreement)
-            problems = self._media.apply(self._negotiation.agreement)
+            problems = media.apply(self._negotiation.agreement) if media is not None else []
             self._feed_candidates()
         if self._negotiation.data_refused:
             self._transport.end_channels(OperationError("the other end takes no data channels"))
@@ -533,6 +534,20 @@ class PeerConnection(Emitter):
 
     # Audio and video
 
+    @property
+    def _media(self) -> MediaTransport:
+        """Made and imported when audio or video first comes up: PyAV, numpy and the codecs come with it."""
+        if self._media_in_use is None:
+            from .media_transport import MediaTransport
+
+            self._media_in_use = MediaTransport(
+                self, self._negotiation, self._transport, cname=self._negotiation.cname, **self._media_options
+            )
+        return self._media_in_use
+
+    def _transceivers(self) -> Sequence[RtpTransceiver]:
+        return self._media_in_use.transceivers if self._media_in_use is not None else ()
+
     def add_track(self, track: MediaTrack, *streams: MediaStream | str) -> RtpSender:
         """Sends a track from the next negotiation on; "negotiationneeded" asks for it. `streams`: those that
         the other end finds it in. `InvalidAccessError` if it is sent already; a track has one reader: for
@@ -578,15 +593,15 @@ class PeerConnection(Emitter):
 
     def get_transceivers(self) -> list[RtpTransceiver]:
         """Those that are not stopped, in the order in which they were made."""
-        return list(self._media.transceivers)
+        return list(self._transceivers())
 
     def get_senders(self) -> list[RtpSender]:
         """Those of the transceivers."""
-        return [transceiver.sender for transceiver in self._media.transceivers]
+        return [transceiver.sender for transceiver in self._transceivers()]
 
     def get_receivers(self) -> list[RtpReceiver]:
         """Those of the transceivers."""
-        return [transceiver.receiver for transceiver in self._media.transceivers]
+        return [transceiver.receiver for transceiver in self._transceivers()]
 
     # Waiting, events, statistics
 
@@ -636,8 +651,8 @@ class PeerConnection(Emitter):
             urls=self._asked,
             local_certificate=self._certificate.der,
             ignored_candidates=self._ignored_candidates,
-            media=self._media.native_stats(),
-            transceivers=self._media.transceivers,
+            media=self._media_in_use.native_stats() if self._media_in_use is not None else {},
+            transceivers=self._transceivers(),
         )
 
     async def close(self) -> None:
@@ -668,7 +683,8 @@ class PeerConnection(Emitter):
         for task in self._tasks:
             task.cancel()
         self._negotiation.close()
-        self._media.close()
+        if self._media_in_use is not None:
+            self._media_in_use.close()
         self._transport.close()
         if self._loop is not None:
             self._happened("signalingstatechange", SignalingStateEvent("closed"), "closed")
@@ -724,7 +740,8 @@ class PeerConnection(Emitter):
     def _dtls_changed(self, state: str) -> None:
         if state == "closed" and self._loop is not None:
             self._loop.call_soon(self._shut)  # after what came with it
-        self._media.connection_changed()
+        if self._media_in_use is not None:
+            self._media_in_use.connection_changed()
         self._update_connection_state()
 
     def _channel_arrived(self, channel: DataChannel) -> None:
@@ -748,6 +765,12 @@ class PeerConnection(Emitter):
             self._connection_state = state
             self._happened("connectionstatechange", ConnectionStateEvent(state), state)
         self._waiters.wake()
+
+
+def _usable_codecs() -> Sequence[RtpCodec]:
+    from .media_transport import usable_codecs
+
+    return usable_codecs()
 
 
 def _description(value: SessionDescription | Mapping[str, str]) -> SessionDescription:

@@ -23,8 +23,6 @@ from rtcore.native.base cimport (
 
 import enum
 
-import numpy as np
-
 
 cdef extern from "Python.h":
     PyObject *PyBytes_FromStringAndSize(const char *bytes, Py_ssize_t size)
@@ -336,6 +334,7 @@ cdef class Srtp:
         return self.convert_into(packet, out, 0)
 
     cdef object run_batch(self, object memory, object offsets, object sizes):
+        import numpy as np  # not above: single packets go without
         cdef uint8_t[::1] bytes_view = memoryview(memory).cast("B")
         cdef const uint32_t[::1] at = offsets
         cdef uint32_t[::1] size = sizes

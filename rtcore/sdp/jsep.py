@@ -45,10 +45,11 @@ class Negotiation:
     """One peer connection's side of offer and answer.
 
     `session_id` goes into the o-line (below 2**62, some parsers take no more), `fingerprints` are those of
-    our certificate, `max_message_size` is what we take. `codecs`: what this end can do, preferred ones first
-    (by default all of `default_codecs()`); `cname` names this end in RTCP (RFC 7022); `receive_simulcast`:
-    whether offered simulcast is taken, else one encoding comes alone; `draw(bits)` gives random numbers, for
-    SSRCs and track ids. Before anything else, `begin_generation()` gives the ICE credentials.
+    our certificate, `max_message_size` is what we take. `codecs`: what this end can do, preferred ones first,
+    or who tells it when audio or video first comes up (by default all of `default_codecs()`); `cname` names
+    this end in RTCP (RFC 7022); `receive_simulcast`: whether offered simulcast is taken, else one encoding
+    comes alone; `draw(bits)` gives random numbers, for SSRCs and track ids. Before anything else,
+    `begin_generation()` gives the ICE credentials.
 
     The connection's part: change what is wanted by `want_data()`, `add_transceiver()`, `add_track()` and the
     methods around them, then ask `needs_negotiation`; after `set_local()` and `set_remote()` carry out the
@@ -62,7 +63,7 @@ class Negotiation:
         fingerprints: tuple[Fingerprint, ...],
         max_message_size: int,
         ice_lite: bool = False,
-        codecs: Sequence[RtpCodec] | None = None,
+        codecs: Sequence[RtpCodec] | Callable[[], Sequence[RtpCodec]] | None = None,
         cname: str = "",
         receive_simulcast: bool = True,
         draw: Callable[[int], int] = secrets.randbits,

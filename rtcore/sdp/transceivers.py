@@ -26,13 +26,14 @@ class _Stable:
 
 
 class Transceivers:
-    """In the order in which they were made. `codecs`: what there is; `draw(bits)` gives random numbers, for
-    SSRCs and ids of tracks."""
+    """In the order in which they were made. `codecs`: what there is, or who is asked for it when it is first
+    needed; `draw(bits)` gives random numbers, for SSRCs and ids of tracks."""
 
-    def __init__(self, codecs: Sequence[RtpCodec], draw: Callable[[int], int]) -> None:
-        self._codecs = {
-            kind: tuple(codec for codec in codecs if codec.kind == kind) for kind in ("audio", "video")
-        }
+    def __init__(
+        self, codecs: Sequence[RtpCodec] | Callable[[], Sequence[RtpCodec]], draw: Callable[[int], int]
+    ) -> None:
+        self._ask = codecs if callable(codecs) else None
+        self._codecs = _by_kind(()) if callable(codecs) else _by_kind(codecs)
         self._draw = draw
         self._all: list[Transceiver] = []
         self._ssrcs: set[int] = set()  # given out, never again
@@ -46,6 +47,8 @@ class Transceivers:
         """What a section of the kind may have, preferred ones first."""
         if one is not None and one.codec_preferences:
             return one.codec_preferences
+        if self._ask is not None:
+            self._codecs, self._ask = _by_kind(self._ask()), None
         return self._codecs.get(kind, ())
 
     # What the owner wants
@@ -284,6 +287,10 @@ def _is_unsettled(one: Transceiver, local: LocalDescription | None, remote: Remo
         return one.direction not in (ours.direction, offered)
     send, receive = sends(one.direction) and sends(offered), receives(one.direction) and receives(offered)
     return ours.direction != direction_of(send=send, receive=receive)
+
+
+def _by_kind(codecs: Sequence[RtpCodec]) -> dict[str, tuple[RtpCodec, ...]]:
+    return {kind: tuple(codec for codec in codecs if codec.kind == kind) for kind in ("audio", "video")}
 
 
 def _check_direction(direction: str) -> None:
