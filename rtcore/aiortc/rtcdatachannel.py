@@ -87,8 +87,8 @@ class RTCDataChannel(AsyncIOEventEmitter):
         self._drain_task: asyncio.Task[None] | None = None
         self._ending = False  # closes when the backlog is sent
         self._listening = False
+        self._watching = False
         channel.on("open", self._opened)
-        channel.on("bufferedamountlow", self._fell)
         channel.on("close", self._closed)
 
     # What it is
@@ -214,6 +214,9 @@ class RTCDataChannel(AsyncIOEventEmitter):
         super()._add_event_handler(event, k, v)
         if event == "message":
             self._listen()
+        elif event == "bufferedamountlow" and not self._watching:  # else the core need not tell it
+            self._watching = True
+            self._channel.on("bufferedamountlow", self._fell)
 
     def _hold(self) -> None:
         """What comes in one burst with the channel waits for the handler that a coroutine adds a little

@@ -388,6 +388,8 @@ class DataChannel(Emitter):
         return False
 
     def _handler_added(self, name: str) -> None:
+        if name == "bufferedamountlow" and self._handle >= 0:  # else it would not tell
+            self._transport.set_buffered_amount_low_threshold(self._handle, self._low)
         while name == "message" and self._messages:  # what waits already goes to the first handler
             message = self._messages.popleft()
             charge = len(message) if type(message) is bytes and message else self._charges.popleft()

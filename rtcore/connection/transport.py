@@ -215,7 +215,7 @@ class Transport:
         except (ValueError, OverflowError, ConnectionError) as error:
             raise OperationError(f"the channel {options.label!r} cannot be opened: {error}") from error
         self._adopt(handle, channel)
-        if channel._low:
+        if channel._low or channel._handles("bufferedamountlow"):
             self.peer.set_buffered_amount_low_threshold(handle, channel._low)
 
     def _adopt(self, handle: int, channel: DataChannel) -> None:

@@ -317,6 +317,29 @@ def test_handlers_get_what_waited(worker: Any) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("when", ["before", "open"])
+def test_an_empty_buffer_is_heard_of(worker: Any, when: str) -> None:
+    """The threshold is 0 unless it is set; a peer that nobody listens to tells nothing."""
+
+    async def main() -> None:
+        async with pair(worker) as (a, b):
+            one, other = a.create_data_channel("x"), a.create_data_channel("unheard")
+            heard: list[str] = []
+            if when == "before":
+                one.on("bufferedamountlow", lambda: heard.append("low"))
+            await exchange(a, b)
+            await one.opened()
+            await other.opened()
+            if when == "open":
+                one.on("bufferedamountlow", lambda: heard.append("low"))
+            assert peer_of(a).thresholds == {one._handle: 0}
+            peer_of(a).happens("on_buffered_amount_low", one._handle)
+            await turns()
+            assert heard == ["low"]
+
+    asyncio.run(main())
+
+
 def test_channel_events(worker: Any) -> None:
     async def main() -> None:
         async with pair(worker) as (a, b):
