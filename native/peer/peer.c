@@ -101,6 +101,18 @@ rt_status rt_peer_add_fingerprint(rt_peer *peer, rt_hash hash, rt_span digest, r
     return RT_OK;
 }
 
+rt_status rt_peer_set_certificate(rt_peer *peer, rt_certificate *certificate)
+{
+    if (peer->closed)
+        return RT_CLOSED;
+    if (peer->dtls)
+        return RT_UNEXPECTED;
+    rt_certificate_ref(certificate);
+    rt_certificate_free(peer->dtls_config.certificate);
+    peer->dtls_config.certificate = certificate;
+    return RT_OK;
+}
+
 rt_status rt_peer_set_dtls_role(rt_peer *peer, rt_dtls_role role, rt_time now)
 {
     if (peer->closed)

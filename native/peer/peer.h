@@ -41,6 +41,8 @@ rt_channels *rt_peer_channels(rt_peer *peer);
 rt_media *rt_peer_media(rt_peer *peer);
 
 rt_status rt_peer_add_fingerprint(rt_peer *peer, rt_hash hash, rt_span digest, rt_time now);
+/* Another certificate than that of the configuration; a reference is taken. RT_UNEXPECTED after the role is set. */
+rt_status rt_peer_set_certificate(rt_peer *peer, rt_certificate *certificate);
 /* From a=setup; once. */
 rt_status rt_peer_set_dtls_role(rt_peer *peer, rt_dtls_role role, rt_time now);
 /* The application section: remote a=sctp-port and a=max-message-size. SCTP starts when DTLS is up. */

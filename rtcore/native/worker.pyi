@@ -127,6 +127,8 @@ class Peer:
     def add_fingerprint(self, algorithm: str, digest: bytes) -> None:
         """One of the peer's certificate fingerprints; one must match. `algorithm` as in SDP ("sha-256",
         "sha-384", "sha-512"), `digest` its raw bytes."""
+    def set_certificate(self, certificate: Certificate) -> None:
+        """Another one than that of the construction. `ConnectionError` after `set_dtls_role()`."""
     def set_dtls_role(self, role: str) -> None:
         """Either "client" or "server"; `ConnectionError` when it is the other one already."""
     def start_sctp(self, remote_port: int, remote_max_message_size: int) -> None:

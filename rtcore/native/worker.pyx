@@ -99,6 +99,7 @@ from rtcore.native.worker_core cimport (
     rt_peer_dtls,
     rt_peer_ice,
     rt_peer_sctp,
+    rt_peer_set_certificate,
     rt_peer_set_dtls_role,
     rt_peer_start_sctp,
     rt_sctp,
@@ -533,6 +534,14 @@ cdef class Peer(Tenant):
         cdef rt_status status = rt_peer_add_fingerprint(self.enter(), hash, span, rt_worker_now())
         self.flush_and_leave()
         check(status, "add_fingerprint")
+
+    def set_certificate(self, Certificate certificate not None):
+        """Another one than that of the construction. `ConnectionError` after `set_dtls_role()`."""
+        cdef rt_status status = rt_peer_set_certificate(self.enter(), certificate.certificate)
+        self.leave()
+        check(status, "set_certificate")
+        cdef rt_span der = rt_certificate_der(certificate.certificate)
+        self.certificate_der = PyBytes_FromStringAndSize(<const char *>der.data, der.size)
 
     def set_dtls_role(self, role):
         """Either "client" or "server"; `ConnectionError` when it is the other one already."""

@@ -159,6 +159,7 @@ cdef extern from "peer/peer.h" nogil:
     rt_channels *rt_peer_channels(rt_peer *peer)
     rt_media *rt_peer_media(rt_peer *peer)
     rt_status rt_peer_add_fingerprint(rt_peer *peer, rt_hash hash, rt_span digest, rt_time now)
+    rt_status rt_peer_set_certificate(rt_peer *peer, rt_certificate *certificate)
     rt_status rt_peer_set_dtls_role(rt_peer *peer, rt_dtls_role role, rt_time now)
     rt_status rt_peer_start_sctp(
         rt_peer *peer, uint16_t remote_port, uint32_t remote_max_message_size, rt_time now)
