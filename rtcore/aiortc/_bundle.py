@@ -11,16 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rtcore.connection import DataChannel, PeerConnection
+from rtcore.connection import DataChannel, MediaStream, PeerConnection, RtpReceiver, RtpSender, RtpTransceiver
 from rtcore.connection.waiters import Waiters
+from rtcore.errors import InvalidStateError
 
 if TYPE_CHECKING:
     from rtcore.connection.channel import ChannelOptions
     from rtcore.connection.media_transport import MediaTransport
     from rtcore.connection.transport import Transport
+    from rtcore.media import MediaTrack
     from rtcore.native.dtls import Certificate
     from rtcore.native.ice import Candidate
     from rtcore.native.worker import Peer
+
+    from .rtcdtlstransport import RTCDtlsParameters
+    from .rtcicetransport import RTCIceParameters
+    from .rtcrtpparameters import RTCRtpReceiveParameters, RTCRtpSendParameters
 
 __all__ = ["Bundle", "Connection", "ConnectionBundle"]
 
@@ -70,6 +76,26 @@ class Bundle:
         """One of the other end's; None: there are no more."""
         raise NotImplementedError
 
+    async def start_ice(self, parameters: RTCIceParameters) -> None:
+        """Until there is a path, or none can be found."""
+        raise NotImplementedError
+
+    async def start_dtls(self, parameters: RTCDtlsParameters, role: str) -> None:
+        """Until it is connected, or has failed."""
+        raise NotImplementedError
+
+    def start_sctp(self, remote_port: int, max_message_size: int) -> None:
+        """The association."""
+        raise NotImplementedError
+
+    def add_sender(self, kind: str, parameters: RTCRtpSendParameters, ssrc: int, rtx_ssrc: int) -> RtpSender:
+        """That of a section of its own."""
+        raise NotImplementedError
+
+    def add_receiver(self, kind: str, parameters: RTCRtpReceiveParameters) -> RtpReceiver:
+        """That of a section of its own."""
+        raise NotImplementedError
+
     async def close(self) -> None:
         """Ends all of it."""
         raise NotImplementedError
@@ -93,13 +119,22 @@ class Bundle:
         return "closed" if self.closed else self.transport.dtls_state
 
     @property
+    def dtls_role(self) -> str:
+        """ "client" or "server"; empty before it is known."""
+        return self.transport.dtls_role
+
+    @property
     def sctp_state(self) -> str:
         return "closed" if self.closed else self.transport.sctp_state
 
     @property
     def controlling(self) -> bool:
-        """The ICE role."""
+        """The ICE role. By hand, it can be set before ICE starts."""
         return self.transport.running and self.transport.peer.controlling
+
+    @controlling.setter
+    def controlling(self, controlling: bool) -> None:
+        raise InvalidStateError("the offer and the answer give the ICE roles")
 
     @property
     def credentials(self) -> tuple[str, str]:
@@ -168,6 +203,24 @@ class ConnectionBundle(Bundle):
     async def add_candidate(self, candidate: Candidate | None) -> None:
         await self._connection.add_ice_candidate(candidate)
 
+    async def start_ice(self, parameters: RTCIceParameters) -> None:
+        raise self._negotiated()
+
+    async def start_dtls(self, parameters: RTCDtlsParameters, role: str) -> None:
+        raise self._negotiated()
+
+    def start_sctp(self, remote_port: int, max_message_size: int) -> None:
+        raise self._negotiated()
+
+    def add_sender(self, kind: str, parameters: RTCRtpSendParameters, ssrc: int, rtx_ssrc: int) -> RtpSender:
+        raise self._negotiated()
+
+    def add_receiver(self, kind: str, parameters: RTCRtpReceiveParameters) -> RtpReceiver:
+        raise self._negotiated()
+
+    def _negotiated(self) -> InvalidStateError:
+        return InvalidStateError("it belongs to a peer connection, whose descriptions start it")
+
     async def close(self) -> None:
         await self._connection.close()
 
@@ -188,6 +241,19 @@ class Connection(PeerConnection):
     def has_data(self) -> bool:
         """Whether the remote description has a section for data channels."""
         return self._negotiation.remote_has_data
+
+    def add_track(self, track: MediaTrack, *streams: MediaStream | str) -> RtpSender:
+        """As aiortc has it, an offer of the other end's takes its transceiver, even if it does not
+        receive."""
+        made = super().add_track(track, *streams)
+        made._data.for_offer = True
+        return made
+
+    def add_transceiver(self, track_or_kind: MediaTrack | str, **options: Any) -> RtpTransceiver:
+        """As `add_track`."""
+        made = super().add_transceiver(track_or_kind, **options)
+        made._data.for_offer = True
+        return made
 
     def want_data_channels(self) -> None:
         """Offers have a section for them from now on."""

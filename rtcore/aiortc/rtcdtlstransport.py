@@ -8,9 +8,12 @@ from typing import Self
 
 from pyee.asyncio import AsyncIOEventEmitter
 
+from rtcore.errors import InvalidStateError
 from rtcore.native.dtls import Certificate
 
+from ._own_bundle import OwnBundle
 from .rtcicetransport import RTCIceTransport
+from .stats import RTCStatsReport, RTCTransportStats
 
 __all__ = ["RTCCertificate", "RTCDtlsFingerprint", "RTCDtlsParameters", "RTCDtlsTransport"]
 
@@ -59,6 +62,13 @@ class RTCDtlsTransport(AsyncIOEventEmitter):
     """Encryption of what runs on an ICE transport. Event: "statechange"."""
 
     def __init__(self, transport: RTCIceTransport, certificates: list[RTCCertificate]) -> None:
+        """By hand, with exactly one certificate."""
+        if len(certificates) != 1:
+            raise ValueError(f"expected one certificate, got {len(certificates)}")
+        bundle = transport._bundle
+        if not isinstance(bundle, OwnBundle):
+            raise InvalidStateError("the ICE transport belongs to a peer connection, which has its own")
+        bundle.certificate = certificates[0]._certificate
         self._attach(transport)
 
     @classmethod
@@ -73,6 +83,7 @@ class RTCDtlsTransport(AsyncIOEventEmitter):
         self._transport = transport
         self._bundle = transport._bundle
         self._state = "new"
+        self._role = "auto"
         self._stats_id = f"transport_{id(self)}"
         self._bundle.watch(self._look)
 
@@ -95,6 +106,33 @@ class RTCDtlsTransport(AsyncIOEventEmitter):
     def getLocalParameters(self) -> RTCDtlsParameters:
         """For the other end."""
         return RTCDtlsParameters(RTCCertificate(self._bundle.certificate).getFingerprints())
+
+    async def start(self, remoteParameters: RTCDtlsParameters) -> None:
+        """Shakes hands until it is connected, or has failed: `state` tells. The end that controls ICE is the
+        server. `ValueError` without a fingerprint that can be checked."""
+        if self._state != "new":
+            raise InvalidStateError(f"the DTLS transport is {self._state}")
+        if self._role == "auto":
+            self._role = "server" if self._bundle.controlling else "client"
+        await self._bundle.start_dtls(remoteParameters, self._role)
+
+    def _get_stats(self) -> RTCStatsReport:
+        counted = self._bundle.transport.native_stats().get("transport", {})
+        report = RTCStatsReport()
+        report.add(
+            RTCTransportStats(
+                timestamp=datetime.datetime.now(datetime.UTC),
+                type="transport",
+                id=self._stats_id,
+                packetsSent=counted.get("packets_sent", 0),
+                packetsReceived=counted.get("packets_received", 0),
+                bytesSent=counted.get("bytes_sent", 0),
+                bytesReceived=counted.get("bytes_received", 0),
+                iceRole=self._transport.role,
+                dtlsState=self._state,
+            )
+        )
+        return report
 
     async def stop(self) -> None:
         """Says good-bye."""

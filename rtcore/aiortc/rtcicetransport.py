@@ -164,10 +164,59 @@ def _warn_unused(scheme: str, host: str) -> None:
         logger.warning("the server %s is not used: rtcore does not speak %s: yet", host, scheme)
 
 
+class _Agent:
+    """What programs look for as `_connection`: the part of `aioice.Connection` that rtcore has."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    @property
+    def ice_controlling(self) -> bool:
+        """To be set before ICE starts: that two ends have different roles spares them a round trip."""
+        return self._bundle.controlling
+
+    @ice_controlling.setter
+    def ice_controlling(self, controlling: bool) -> None:
+        self._bundle.controlling = controlling
+
+    @property
+    def local_candidates(self) -> list[Any]:
+        """As `aioice.Candidate`s."""
+        return [candidate_to_aioice(_from_native(one)) for one in self._bundle.candidates("local")]
+
+    @property
+    def remote_candidates(self) -> list[Any]:
+        """As `aioice.Candidate`s."""
+        return [candidate_to_aioice(_from_native(one)) for one in self._bundle.candidates("remote")]
+
+    @property
+    def local_username(self) -> str:
+        return self._bundle.credentials[0]
+
+    @property
+    def local_password(self) -> str:
+        return self._bundle.credentials[1]
+
+
 class RTCIceGatherer(AsyncIOEventEmitter):
     """Finds the local candidates. Event: "statechange"."""
 
     _bundle: Bundle
+
+    def __init__(
+        self,
+        iceServers: list[RTCIceServer] | None = None,
+        iceTransportPolicy: RTCIceTransportPolicy = RTCIceTransportPolicy.ALL,
+        local_username: str | None = None,
+        local_password: str | None = None,
+    ) -> None:
+        """By hand. `ValueError` for malformed URLs; `NotSupportedError` for credentials: rtcore draws
+        them."""
+        from ._own_bundle import OwnBundle
+
+        if local_username is not None or local_password is not None:
+            raise NotSupportedError("the credentials are drawn: getLocalParameters() tells them")
+        self._attach(OwnBundle(stun_urls(iceServers, iceTransportPolicy)))
 
     @classmethod
     def _of(cls, bundle: Bundle) -> RTCIceGatherer:
@@ -178,6 +227,7 @@ class RTCIceGatherer(AsyncIOEventEmitter):
     def _attach(self, bundle: Bundle) -> None:
         AsyncIOEventEmitter.__init__(self)
         self._bundle = bundle
+        self._connection = _Agent(bundle)
         self._state = "new"
         bundle.watch(self._look)
 
@@ -217,6 +267,7 @@ class RTCIceTransport(AsyncIOEventEmitter):
         super().__init__()
         self._gatherer = gatherer
         self._bundle = gatherer._bundle
+        self._connection = gatherer._connection
         self._state = "new"
         self._bundle.watch(self._look)
 
@@ -252,10 +303,12 @@ class RTCIceTransport(AsyncIOEventEmitter):
         """Those of the other end that are known by now."""
         return [_from_native(candidate) for candidate in self._bundle.candidates("remote")]
 
+    async def start(self, remoteParameters: RTCIceParameters) -> None:
+        """Looks for a path until one is found, or there is none: `state` tells."""
+        if self._bundle.closed:
+            raise InvalidStateError("the ICE transport is closed")
+        await self._bundle.start_ice(remoteParameters)
+
     async def stop(self) -> None:
         """Ends the transport, and all that runs on it."""
         await self._bundle.close()
-
-
-def _closed(what: str) -> InvalidStateError:
-    return InvalidStateError(f"{what} is closed")

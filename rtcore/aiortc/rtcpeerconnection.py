@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyee.asyncio import AsyncIOEventEmitter
 
 from rtcore.connection import RtpTransceiver, TrackEvent
-from rtcore.errors import InvalidStateError, OperationError
+from rtcore.errors import InvalidAccessError, InvalidStateError, OperationError
 from rtcore.sdp import SessionDescription
 from rtcore.sdp.transceiver import DIRECTIONS
 
 from . import rtcsctptransport
 from ._bundle import Connection
+from ._tracks import outbound
 from .exceptions import InternalError
+from .mediastreams import MediaStreamTrack
 from .rtcconfiguration import RTCConfiguration
 from .rtcdatachannel import RTCDataChannel, RTCDataChannelParameters
 from .rtcdtlstransport import RTCDtlsTransport
 from .rtcicetransport import RTCIceCandidate, RTCIceGatherer, RTCIceTransport, _to_native, stun_urls
+from .rtcrtpreceiver import RTCRtpReceiver
+from .rtcrtpsender import RTCRtpSender
+from .rtcrtptransceiver import RTCRtpTransceiver
 from .rtcsctptransport import RTCSctpTransport
 from .rtcsessiondescription import RTCSessionDescription
-
-if TYPE_CHECKING:
-    from .mediastreams import MediaStreamTrack
-    from .rtcrtpreceiver import RTCRtpReceiver
-    from .rtcrtpsender import RTCRtpSender
-    from .rtcrtptransceiver import RTCRtpTransceiver
-    from .stats import RTCStatsReport
+from .stats import RTCStatsReport
 
 __all__ = ["RTCPeerConnection"]
 
@@ -76,9 +75,12 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         self._ice_gathering_state = "new"
         self._ice_connection_state = "new"
         self._connection_state = "new"
+        self._taking = False  # a remote description: "track" comes before "signalingstatechange"
         self._closing: asyncio.Future[None] | None = None
+        self._end_task: asyncio.Task[None] | None = None  # the other end closed
         self._connection.bundle.watch(self._look)
         self._connection.on("track", self._track_arrived)
+        self._connection.on("signalingstatechange", self._signaling_changed)
 
     # State
 
@@ -126,13 +128,17 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             )
         self._tell("_ice_connection_state", "iceconnectionstatechange", bundle.ice_state)
         self._tell("_connection_state", "connectionstatechange", _joined(bundle.ice_state, bundle.dtls_state))
-        if bundle.closed and self._closing is None:  # the other end said good-bye
-            self._closing = asyncio.ensure_future(self._close())
+        if bundle.closed and self._closing is None and self._end_task is None:  # the other end said good-bye
+            self._end_task = asyncio.ensure_future(self.close())
 
     def _tell(self, attribute: str, event: str, state: str) -> None:
         if getattr(self, attribute) != state:
             setattr(self, attribute, state)
             self.emit(event)
+
+    def _signaling_changed(self, state: str) -> None:
+        if not self._taking:
+            self._signaled()
 
     def _signaled(self) -> None:
         self._tell("_signaling_state", "signalingstatechange", self._connection.signaling_state)
@@ -165,7 +171,6 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             self._connection.want_data_channels()
         chosen = None if sessionDescription is None else _native(sessionDescription)
         await self._connection.set_local_description(chosen)
-        self._signaled()
         if self._connection.gathers:
             await self._connection.gathered()
 
@@ -178,7 +183,11 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             "have-remote-offer",
         ):
             raise InvalidStateError(f"cannot take an offer in state {self._connection.signaling_state!r}")
-        await self._connection.set_remote_description(_native(sessionDescription))
+        self._taking = True
+        try:
+            await self._connection.set_remote_description(_native(sessionDescription))
+        finally:
+            self._taking = False
         self._adopt()
         if self._connection.has_data:
             self._require_sctp()
@@ -246,8 +255,6 @@ class RTCPeerConnection(AsyncIOEventEmitter):
     def addTrack(self, track: MediaStreamTrack) -> RTCRtpSender:
         """Sends a track from the next negotiation on. `InvalidAccessError` if it is sent already,
         `InternalError` for another kind than audio or video."""
-        from ._tracks import outbound
-
         self._require_open()
         if track.kind not in _KINDS:
             raise InternalError(f"a track is audio or video, not {track.kind!r}")
@@ -258,17 +265,18 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         self, trackOrKind: str | MediaStreamTrack, direction: str = "sendrecv"
     ) -> RTCRtpTransceiver:
         """A new section, for a track, or for "audio" or "video" to be received or sent later."""
-        from ._tracks import outbound
-        from .mediastreams import MediaStreamTrack
-
         self._require_open()
         kind = trackOrKind.kind if isinstance(trackOrKind, MediaStreamTrack) else trackOrKind
         if kind not in _KINDS:
             raise InternalError(f"a kind is audio or video, not {kind!r}")
         if direction not in DIRECTIONS:
             raise InternalError(f"a direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
-        wanted = trackOrKind if isinstance(trackOrKind, str) else outbound(trackOrKind)
-        made = self._connection.add_transceiver(wanted, direction=direction)
+        if isinstance(trackOrKind, str):
+            made = self._connection.add_transceiver(trackOrKind, direction=direction)
+        else:
+            if any(one.sender.track is trackOrKind for one in self._transceivers.values()):
+                raise InvalidAccessError("the connection sends this track already")
+            made = self._connection.add_transceiver(outbound(trackOrKind), direction=direction)
         return self._adopt()[made]
 
     def getTransceivers(self) -> list[RTCRtpTransceiver]:
@@ -287,8 +295,6 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         """Those of rtcore's that are new."""
         for native in self._connection.get_transceivers():
             if native not in self._transceivers:
-                from .rtcrtptransceiver import RTCRtpTransceiver
-
                 self._transceivers[native] = RTCRtpTransceiver._of(native, self._dtls)
         return self._transceivers
 
@@ -303,24 +309,25 @@ class RTCPeerConnection(AsyncIOEventEmitter):
 
     async def getStats(self) -> RTCStatsReport:
         """Those of all senders and receivers."""
-        from .stats import RTCStatsReport
-
         merged = RTCStatsReport()
-        for part in (*self.getSenders(), *self.getReceivers()):
-            merged.update(await part.getStats())
+        for one in self._transceivers.values():
+            merged.update(await one.sender.getStats())
+            merged.update(await one.receiver.getStats())
         return merged
 
     async def close(self) -> None:
         """Ends the connection and everything on it. Idempotent."""
-        if self._closing is None:
-            self._closing = asyncio.ensure_future(self._close())
-        await asyncio.shield(self._closing)
-
-    async def _close(self) -> None:
-        self._tell("_signaling_state", "signalingstatechange", "closed")
-        await self._connection.close()
-        self._look()
-        self.remove_all_listeners()
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+            return
+        self._closing = asyncio.get_running_loop().create_future()
+        try:
+            self._tell("_signaling_state", "signalingstatechange", "closed")
+            await self._connection.close()
+            self._look()
+            self.remove_all_listeners()
+        finally:
+            self._closing.set_result(None)
 
 
 def _joined(ice: str, dtls: str) -> str:

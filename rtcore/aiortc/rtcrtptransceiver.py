@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rtcore.connection import RtpTransceiver
 from rtcore.sdp.transceiver import DIRECTIONS
 
-from ._parameters import to_codec
+from ._parameters import is_rtx, to_codec
 from .codecs import get_capabilities
 from .rtcrtpparameters import RTCRtpCodecCapability
 from .rtcrtpreceiver import RTCRtpReceiver
@@ -97,9 +97,8 @@ class RTCRtpTransceiver:
             if codec not in known:
                 raise ValueError(f"{codec.mimeType} is not among the capabilities")
         if self._transceiver is not None:
-            self._transceiver.set_codec_preferences(
-                [to_codec(codec) for place, codec in enumerate(codecs) if codec not in codecs[:place]]
-            )
+            wanted = [codec for place, codec in enumerate(codecs) if codec not in codecs[:place]]
+            self._transceiver.set_codec_preferences([to_codec(one) for one in wanted if not is_rtx(one)])
 
     async def stop(self) -> None:
         """Ends both directions for good."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyee.asyncio import AsyncIOEventEmitter
 
 from rtcore.connection import DataChannel
-from rtcore.errors import InvalidStateError
+from rtcore.errors import InvalidStateError, NotSupportedError
 
 from .rtcdtlstransport import RTCDtlsTransport
 
@@ -19,6 +19,8 @@ USERDATA_MAX_LENGTH = 1160
 LOCAL_MAX_MESSAGE_SIZE = 1024 * 1024
 """The largest message that is taken, bytes: what is set here counts for connections made afterwards."""
 
+_REMOTE_MAX_MESSAGE_SIZE = 65536  # RFC 8841 section 6
+_PORT = 5000
 _DEFAULT_USERDATA = USERDATA_MAX_LENGTH
 _OVERHEAD = 12 + 16 + 37  # SCTP's headers of a packet and of a chunk, DTLS
 _SMALLEST_MTU, _LARGEST_MTU = 548, 65507
@@ -44,10 +46,12 @@ class RTCSctpTransport(AsyncIOEventEmitter):
     def __init__(self, transport: RTCDtlsTransport, port: int = 5000) -> None:
         if transport.state == "closed":
             raise InvalidStateError("the DTLS transport is closed")
+        if port != _PORT:
+            raise NotSupportedError(f"the port is {_PORT} at this end, not {port}")
         super().__init__()
         self._transport = transport
         self._bundle = transport._bundle
-        self._port = port
+        self.mid: str | None = None
         self._bundle.watch_channels(self._arrived)
 
     def _arrived(self, channel: DataChannel) -> None:
@@ -64,7 +68,7 @@ class RTCSctpTransport(AsyncIOEventEmitter):
     @property
     def port(self) -> int:
         """Ours, of SCTP."""
-        return self._port
+        return _PORT
 
     @property
     def state(self) -> str:
@@ -81,6 +85,23 @@ class RTCSctpTransport(AsyncIOEventEmitter):
         """What this end takes."""
         return RTCSctpCapabilities(maxMessageSize=LOCAL_MAX_MESSAGE_SIZE)
 
+    @property
+    def is_server(self) -> bool:
+        """Whether this end is the DTLS server: its channels have odd ids."""
+        return self._bundle.dtls_role == "server"
+
+    def setTransport(self, transport: RTCDtlsTransport) -> None:
+        """Before `start()`: what it runs on."""
+        self._transport = transport
+        self._bundle = transport._bundle
+
+    async def start(self, remoteCaps: RTCSctpCapabilities | None, remotePort: int) -> None:
+        """By hand: what the other end has. Nothing if it began already."""
+        if self.state == "new":
+            size = remoteCaps.maxMessageSize if remoteCaps is not None else _REMOTE_MAX_MESSAGE_SIZE
+            self._bundle.start_sctp(remotePort, size)
+
     async def stop(self) -> None:
-        """Ends the association and its channels."""
-        await self._bundle.close()
+        """Closes its channels. The association ends with the DTLS transport."""
+        self._bundle.transport.end_channels(None)
+        self.remove_all_listeners()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rtcore.errors import InvalidAccessError, InvalidStateError
 from rtcore.media import MediaTrack, codecs
@@ -37,10 +37,9 @@ from .sending import Post
 from .stats import Report, about
 
 if TYPE_CHECKING:
-    from .peer_connection import PeerConnection
     from .transport import Transport
 
-__all__ = ["MediaTransport", "usable_codecs"]
+__all__ = ["MediaOwner", "MediaTransport", "usable_codecs"]
 
 FULL_PICTURE = 2_500_000
 """Bit/s that 1280x720 is good at."""
@@ -48,12 +47,19 @@ SOURCE_SECONDS = 10.0
 """W3C: how long a synchronization source is told of after its last packet."""
 
 
+class MediaOwner(Protocol):
+    """Whom it tells that something is to be negotiated: a peer connection, or who plays one."""
+
+    def _check_negotiation(self) -> None: ...
+    def _report(self) -> Report: ...
+
+
 class MediaTransport:
     """All media of one connection. It is the handler of the peer's `Media`."""
 
     def __init__(
         self,
-        connection: PeerConnection,
+        connection: MediaOwner,
         negotiation: Negotiation,
         transport: Transport,
         *,

@@ -38,7 +38,7 @@ from .events import (
     NegotiationNeededEvent,
     SignalingStateEvent,
 )
-from .resolve import resolve
+from .resolve import resolve, resolve_candidate
 from .transport import Transport, TransportOptions
 from .waiters import Waiters
 
@@ -476,15 +476,15 @@ class PeerConnection(Emitter):
 
     async def _resolve_candidate(self, candidate: Candidate) -> None:
         try:
-            address = await resolve(candidate.address, candidate.port)
+            found = await resolve_candidate(candidate)
         finally:
             self._resolving -= 1
         if self._closed:
             return
-        if address is None:
+        if found is None:
             self._ignored_candidates += 1
         else:
-            self._transport.peer.add_remote_candidate(_at(candidate, address[0]))
+            self._transport.peer.add_remote_candidate(found)
         self._tell_remote_end()
 
     def _tell_remote_end(self) -> None:
@@ -786,17 +786,3 @@ def _parse_candidate(text: str) -> Candidate:
         return Candidate.from_sdp(text)
     except ValueError as error:
         raise SdpError(f"{text[:80]!r} is no candidate: {error}") from None
-
-
-def _at(candidate: Candidate, address: str) -> Candidate:
-    """The candidate with its name resolved."""
-    return Candidate(
-        candidate.foundation,
-        candidate.component,
-        candidate.transport,
-        candidate.priority,
-        address,
-        candidate.port,
-        candidate.type,
-        tcp_type=candidate.tcp_type,
-    )

@@ -4,7 +4,9 @@ behind a multicast DNS name (RFC 8828), where the system resolves those."""
 import asyncio
 import socket
 
-__all__ = ["resolve"]
+from rtcore.native.ice import Candidate
+
+__all__ = ["resolve", "resolve_candidate"]
 
 TIMEOUT = 5.0
 
@@ -21,3 +23,22 @@ async def resolve(host: str, port: int) -> tuple[str, int] | None:
         if family in (socket.AF_INET, socket.AF_INET6) and "%" not in str(address[0]):
             return str(address[0]), int(address[1])
     return None
+
+
+async def resolve_candidate(candidate: Candidate) -> Candidate | None:
+    """The candidate with its name resolved, or None."""
+    if candidate.is_numeric:
+        return candidate
+    address = await resolve(candidate.address, candidate.port)
+    if address is None:
+        return None
+    return Candidate(
+        candidate.foundation,
+        candidate.component,
+        candidate.transport,
+        candidate.priority,
+        address[0],
+        candidate.port,
+        candidate.type,
+        tcp_type=candidate.tcp_type,
+    )

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from rtcore.errors import ConnectionFailedError, OperationError
 from rtcore.native.dtls import Certificate
@@ -17,10 +17,7 @@ from rtcore.sdp import Agreement
 from .channel import ChannelOptions, DataChannel
 from .driver import Driver
 
-if TYPE_CHECKING:
-    from .peer_connection import PeerConnection
-
-__all__ = ["Transport", "TransportOptions"]
+__all__ = ["Transport", "TransportOptions", "TransportOwner"]
 
 USER_INITIATED_ABORT = 12
 """RFC 9260 section 3.3.10.12: how some stacks close a connection. A close, then, not a failure."""
@@ -31,6 +28,17 @@ SRTP_PROFILES = (7, 8, 1)
 stacks end a handshake that agrees on none."""
 RELEASE_SIZE = 64 * 1024
 """Consumed bytes are released in steps of this, and whenever a reader waits."""
+
+
+class TransportOwner(Protocol):
+    """Whom a transport tells what happens: a peer connection, or who plays one."""
+
+    def _candidate_gathered(self, candidate: Candidate) -> None: ...
+    def _candidate_failed(self, server: int, code: int, text: str) -> None: ...
+    def _gathering_changed(self, state: str) -> None: ...
+    def _ice_changed(self, state: str) -> None: ...
+    def _dtls_changed(self, state: str) -> None: ...
+    def _channel_arrived(self, channel: DataChannel) -> None: ...
 
 
 @dataclass(slots=True, frozen=True)
@@ -52,7 +60,7 @@ class TransportOptions:
 class Transport:
     """One connection's peer, once it has one, and its channels. It is the peer's handler."""
 
-    def __init__(self, connection: PeerConnection, options: TransportOptions) -> None:
+    def __init__(self, connection: TransportOwner, options: TransportOptions) -> None:
         self.ice_state = "new"
         self.gathering_state = "new"
         self.dtls_state = "new"
@@ -173,18 +181,22 @@ class Transport:
         if before is None:
             peer.set_dtls_role("client" if agreement.dtls_client else "server")
         if agreement.sctp_port is not None and not self._data_agreed:
-            self._data_agreed = True
-            self.sctp_state = "connecting"
-            self.remote_max_message_size = agreement.max_message_size
-            peer.start_sctp(agreement.sctp_port, agreement.max_message_size)
-        waiting, self._unopened = (self._unopened, []) if self._data_agreed else ([], self._unopened)
+            self.start_data(agreement.sctp_port, agreement.max_message_size)
+        if before is None or before.remote_ufrag != agreement.remote_ufrag:
+            peer.set_remote_credentials(agreement.remote_ufrag, agreement.remote_pwd)
+
+    def start_data(self, remote_port: int, max_message_size: int) -> None:
+        """Once: what the other end's SCTP is. Channels made before open now."""
+        self._data_agreed = True
+        self.sctp_state = "connecting"
+        self.remote_max_message_size = max_message_size
+        self.peer.start_sctp(remote_port, max_message_size)
+        waiting, self._unopened = self._unopened, []
         for channel in waiting:
             try:
                 self._open(channel)
             except OperationError as error:
                 self._end(channel, error)
-        if before is None or before.remote_ufrag != agreement.remote_ufrag:
-            peer.set_remote_credentials(agreement.remote_ufrag, agreement.remote_pwd)
 
     # Channels
 

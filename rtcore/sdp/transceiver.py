@@ -83,6 +83,8 @@ class Transceiver:
     """It was agreed at some time that we send."""
     for_track: bool = False
     """Made or taken over by `add_track`: a section of the other end's may take it (RFC 9429 section 5.10)."""
+    for_offer: bool = False
+    """A section of the other end's may take it, whatever it was made for: aiortc's way, not the W3C's."""
     by_remote: bool = False
     """Made for a section of the other end's, and no track was added to it since."""
     remote_direction: str = "inactive"

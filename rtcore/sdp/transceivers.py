@@ -194,10 +194,10 @@ class Transceivers:
 
     def _taker(self, media: Media) -> Transceiver | None:
         """Who waits for a section in which the other end receives: one that was made for a track of ours."""
-        if not sends(wanted_direction(media)):
-            return None
+        may_send = sends(wanted_direction(media))
         for one in self._all:
-            if one.kind == media.kind and one.for_track and one.mid is None:
+            fits = one.for_offer or (one.for_track and may_send)
+            if one.kind == media.kind and fits and one.mid is None:
                 return one
         return None
 

@@ -1,0 +1,150 @@
+"""ORTC's objects of `rtcore.aiortc` by hand, against themselves and against aiortc's."""
+
+import asyncio
+import datetime
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+import rtcore.aiortc
+from aiortc_sides import each, live, paired, until
+from rtcore.errors import InvalidStateError, NotSupportedError
+
+
+@dataclass
+class Side:
+    """One end, all of it made by hand."""
+
+    module: Any
+    gatherer: Any = field(init=False)
+    ice: Any = field(init=False)
+    dtls: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gatherer = self.module.RTCIceGatherer(iceServers=[])
+        self.ice = self.module.RTCIceTransport(self.gatherer)
+        certificate = self.module.RTCCertificate.generateCertificate()
+        self.dtls = self.module.RTCDtlsTransport(self.ice, [certificate])
+
+    async def start(self, other: "Side") -> None:
+        for candidate in other.gatherer.getLocalCandidates():
+            await self.ice.addRemoteCandidate(candidate)
+        await self.ice.addRemoteCandidate(None)
+        theirs = other.gatherer.getLocalParameters()
+        await self.ice.start(self.module.RTCIceParameters(theirs.usernameFragment, theirs.password))
+        prints = other.dtls.getLocalParameters().fingerprints
+        own = [self.module.RTCDtlsFingerprint(one.algorithm, one.value) for one in prints]
+        await self.dtls.start(self.module.RTCDtlsParameters(own))
+
+    async def stop(self) -> None:
+        await self.dtls.stop()
+        await self.ice.stop()
+
+
+async def started(sides: tuple[Any, Any]) -> tuple[Side, Side]:
+    one, other = Side(sides[0]), Side(sides[1])
+    one.ice._connection.ice_controlling = True
+    await asyncio.gather(one.gatherer.gather(), other.gatherer.gather())
+    await asyncio.gather(one.start(other), other.start(one))
+    assert [side.ice.state for side in (one, other)] == ["completed", "completed"]
+    assert [side.dtls.state for side in (one, other)] == ["connected", "connected"]
+    return one, other
+
+
+@paired
+@live
+async def test_data_channels(sides: tuple[Any, Any]) -> None:
+    one, other = await started(sides)
+    assert (one.ice.role, other.ice.role) == ("controlling", "controlled")
+    first, second = (side.module.RTCSctpTransport(side.dtls) for side in (one, other))
+    assert (first.state, first.port, first.transport) == ("new", 5000, one.dtls)
+    channels: list[Any] = []
+    second.on("datachannel", channels.append)
+    await asyncio.gather(
+        first.start(second.getCapabilities(), second.port), second.start(first.getCapabilities(), first.port)
+    )
+    channel = one.module.RTCDataChannel(first, one.module.RTCDataChannelParameters(label="by hand"))
+    heard: list[Any] = []
+    channel.on("message", heard.append)
+    await until(lambda: channel.readyState == "open" and channels)
+    assert (first.state, second.state) == ("connected", "connected")
+    assert channels[0].label == "by hand"
+    channels[0].send("hello")
+    await until(lambda: heard)
+    assert heard == ["hello"]
+    assert one.ice.getRemoteCandidates()
+    await first.stop()
+    assert channel.readyState == "closed"
+    for side in (one, other):
+        await side.stop()
+        assert (side.ice.state, side.dtls.state) == ("closed", "closed")
+
+
+@each
+@live
+async def test_states(module: Any) -> None:
+    side = Side(module)
+    told: list[str] = []
+    side.gatherer.on("statechange", lambda: told.append(side.gatherer.state))
+    assert (side.gatherer.state, side.ice.state, side.dtls.state) == ("new", "new", "new")
+    parameters = side.gatherer.getLocalParameters()
+    assert len(parameters.usernameFragment) >= 4
+    assert len(parameters.password) >= 22
+    assert side.gatherer.getLocalCandidates() == []
+    await side.gatherer.gather()
+    await side.gatherer.gather()
+    assert told == ["gathering", "completed"]
+    assert side.gatherer.getLocalParameters() == parameters
+    assert {one.type for one in side.gatherer.getLocalCandidates()} == {"host"}
+    assert side.ice.iceGatherer is side.gatherer
+    assert side.dtls.transport is side.ice
+    await side.ice.stop()
+    assert side.ice.state == "closed"
+    with pytest.raises(module.InvalidStateError):
+        await side.ice.start(parameters)
+
+
+@each
+def test_certificates(module: Any) -> None:
+    certificate = module.RTCCertificate.generateCertificate()
+    left = certificate.expires - datetime.datetime.now(datetime.UTC)
+    assert datetime.timedelta(days=29) < left <= datetime.timedelta(days=30)
+    prints = certificate.getFingerprints()
+    assert [one.algorithm for one in prints] == ["sha-256", "sha-384", "sha-512"]
+    assert [len(one.value.split(":")) for one in prints] == [32, 48, 64]
+
+
+@paired
+@live
+async def test_another_certificate_is_refused(sides: tuple[Any, Any]) -> None:
+    one, other = Side(sides[0]), Side(sides[1])
+    one.ice._connection.ice_controlling = True
+    await asyncio.gather(one.gatherer.gather(), other.gatherer.gather())
+    wrong = sides[0].RTCCertificate.generateCertificate().getFingerprints()
+    told = sides[0].RTCDtlsParameters(wrong)
+    for side, theirs in ((one, other), (other, one)):
+        for candidate in theirs.gatherer.getLocalCandidates():
+            await side.ice.addRemoteCandidate(candidate)
+    parameters = [side.gatherer.getLocalParameters() for side in (one, other)]
+    await asyncio.gather(one.ice.start(parameters[1]), other.ice.start(parameters[0]))
+    waiting = asyncio.ensure_future(other.dtls.start(one.dtls.getLocalParameters()))
+    await one.dtls.start(told)
+    assert one.dtls.state == "failed"
+    await one.stop()
+    await other.stop()
+    waiting.cancel()
+
+
+@live
+async def test_what_is_refused() -> None:
+    with pytest.raises(NotSupportedError, match="drawn"):
+        rtcore.aiortc.RTCIceGatherer(iceServers=[], local_username="user", local_password="password")
+    side = Side(rtcore.aiortc)
+    with pytest.raises(NotSupportedError, match="5000"):
+        rtcore.aiortc.RTCSctpTransport(side.dtls, port=5001)
+    with pytest.raises(ValueError, match="one certificate"):
+        rtcore.aiortc.RTCDtlsTransport(side.ice, [])
+    await side.ice.stop()
+    with pytest.raises(InvalidStateError):
+        await side.gatherer.gather()
