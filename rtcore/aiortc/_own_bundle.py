@@ -58,7 +58,7 @@ class OwnBundle(Bundle):
             **sizes,
         }
         self._transport = Transport(self, TransportOptions(peer=peer))
-        negotiation = Negotiation(session_id=0, fingerprints=(), max_message_size=0)  # keeps transceivers only
+        negotiation = Negotiation(session_id=0, fingerprints=(), max_message_size=0)
         self._media = MediaTransport(
             self, negotiation, self._transport, cname=negotiation.cname, bitrates={}, mtu=mtu or 1200
         )
