@@ -86,11 +86,15 @@ typedef struct departure { /* one drain */
     size_t size; /* of the packet last sent */
 } departure;
 
-/* A stream whose retransmissions go in place sends packets a second time: SRTP has to know before the first one. */
+/* A stream whose retransmissions go in place sends packets a second time: SRTP has to know before the first one. One
+ * with RTX may lose that in a renegotiation, so it may repeat, too, but within the usual window: a wide one costs as
+ * much as a third of the cipher. */
 static void begin(rt_media *media, const rt_media_outbound *stream)
 {
-    if (stream->repair.ssrc == 0 && stream->line->send_format.nack)
-        (void)rt_srtp_add_stream(media->protect, stream->media.ssrc, REPEAT_WINDOW, true);
+    const rt_media_format *format = &stream->line->send_format;
+    bool repaired = stream->repair.ssrc && format->rtx_payload_type != RT_MEDIA_NO_FORMAT;
+    if (format->nack)
+        (void)rt_srtp_add_stream(media->protect, stream->media.ssrc, repaired ? 0 : REPEAT_WINDOW, true);
 }
 
 static size_t write(const departure *d, rt_media_outbound *stream, kind what, rt_buffer room)

@@ -1,5 +1,6 @@
 """rtcore.native.media: frames between two peers on workers, over loopback, without any codec."""
 
+import collections
 import contextlib
 import gc
 import itertools
@@ -13,7 +14,7 @@ import pytest
 from rtcore.native.frame import EncodedFrame
 from rtcore.native.media import Encoding, Format, Media
 from rtcore.native.worker import Worker
-from worker_sides import KINDS, Side, join, run
+from worker_sides import KINDS, Side, Wire, join, run
 
 GCM = (7,)
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -55,8 +56,10 @@ class MediaSide(Side):
         self.media = Media(self.peer, self, cname=f"side{self.base}", **options)
         self.frames: dict[int, list[EncodedFrame]] = {AUDIO: [], VIDEO: []}
 
-    def negotiate(self, other: "MediaSide", **changes: Any) -> None:
+    def negotiate(self, other: "MediaSide", only: int | None = None, **changes: Any) -> None:
         for section, kind, form in ((AUDIO, "audio", OPUS), (VIDEO, "video", VP8)):
+            if only not in (None, section):
+                continue
             video = kind == "video"
             rtx, theirs = (self.base + 10, other.base + 10) if video else (None, None)
             settings: dict[str, Any] = {
@@ -87,8 +90,9 @@ def driven() -> Iterator[Worker]:
         yield worker
 
 
-def media_pair(worker: Worker, **options: Any) -> tuple[MediaSide, MediaSide]:
+def media_pair(worker: Worker, wire: Wire | None = None, **options: Any) -> tuple[MediaSide, MediaSide]:
     a, b = (MediaSide(worker, controlling=controlling, **options) for controlling in (True, False))
+    a.wire = b.wire = wire
     a.negotiate(b)
     b.negotiate(a)
     join(a, b)
@@ -283,6 +287,44 @@ def test_a_removed_section_says_bye(driven: Worker) -> None:
     with pytest.raises(ValueError, match="no such section"):
         a.media.send(AUDIO, 0, opus(0))
     run([driven], lambda: b.saw("stream_ended", AUDIO, 0, a.base + AUDIO))
+
+
+def test_a_stream_that_loses_rtx_repeats_in_place(driven: Worker) -> None:
+    """libsrtp lets a packet be protected twice only where it was told to before the stream's first one."""
+    seen: collections.Counter[int] = collections.Counter()
+    lossy = False
+
+    def keep(datagram: bytes, sender: int) -> bool:
+        if sender != 0 or not 128 <= datagram[0] < 192 or datagram[1] & 127 != 96:
+            return True
+        number = int.from_bytes(datagram[2:4], "big")
+        seen[number] += lossy
+        return not lossy or seen[number] > 1 or number % 8 > 0
+
+    with Wire(keep) as wire:
+        a, b = media_pair(driven, wire)
+        numbers = iter(range(10_000))
+
+        def send() -> None:
+            a.media.send(VIDEO, 0, vp8(next(numbers)))
+
+        until(driven, lambda: len(b.frames[VIDEO]) >= 10, send)
+        plain = VP8._replace(rtx_payload_type=None)
+        for one, other in ((a, b), (b, a)):
+            one.negotiate(
+                other,
+                only=VIDEO,
+                formats=[plain],
+                sources=[(other.base + VIDEO, None)],
+                send_format=plain,
+                encodings=[Encoding(one.base + VIDEO)],
+            )
+        lossy = True
+        until(driven, lambda: sum(count > 1 for count in seen.values()) >= 10, send)
+        assert a.media.stats()["transport"]["unprotected"] == 0
+        assert b.media.stats()["inbound"][0]["ssrc"] == a.base + VIDEO
+        pictures = [number_of(frame) for frame in b.frames[VIDEO]]
+        assert pictures == list(range(len(pictures)))
 
 
 def test_another_timestamp_in_the_place_of_the_own(driven: Worker) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import selectors
+import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +29,9 @@ class Side:
         self.messages: list[bytes | str] = []
         self.candidates: list[Candidate] = []
         self.other: Side | None = None
+        self.wire: Wire | None = None
         self.release = True
+        self.controlling = controlling
         self.peer = Peer(worker, self, CERTIFICATE, controlling=controlling, **options)
 
     def __getattr__(self, name: str) -> Callable[..., None]:
@@ -38,7 +42,8 @@ class Side:
     def on_candidate(self, candidate: Candidate) -> None:
         self.candidates.append(candidate)
         if self.other is not None:
-            self.other.peer.add_remote_candidate(candidate)
+            known = self.wire.between(int(not self.controlling), candidate) if self.wire else candidate
+            self.other.peer.add_remote_candidate(known)
 
     def on_message(self, handle: int, data: bytes | str, charge: int) -> None:
         self.messages.append(data)
@@ -74,6 +79,49 @@ def join(a: Side, b: Side, **gather: Any) -> None:
         one.peer.set_remote_credentials(other.peer.local_ufrag, other.peer.local_pwd)
     a.peer.gather(**gather or {"interfaces": ["127.0.0.1"]})
     b.peer.gather(interfaces=["127.0.0.1"])
+
+
+class Wire:
+    """What lies between two sides on loopback: a datagram for which `keep(datagram, number of its sender)` is
+    False gets lost. A context; `join()` the sides within it."""
+
+    def __init__(self, keep: Callable[[bytes, int], bool]) -> None:
+        self._keep = keep
+        self._sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+        for one in self._sockets:
+            one.bind(("127.0.0.1", 0))
+        self._targets: list[tuple[str, int] | None] = [None, None]
+        self._ended, self._end = socket.socketpair()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Wire":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._end.close()
+        self._thread.join()
+        for one in (*self._sockets, self._ended):
+            one.close()
+
+    def between(self, number: int, candidate: Candidate) -> Candidate:
+        """The candidate of side `number` as the other one is to know it."""
+        self._targets[number] = (candidate.address, candidate.port)
+        port = self._sockets[1 - number].getsockname()[1]
+        return Candidate("1", 1, "udp", candidate.priority, "127.0.0.1", port, "host")
+
+    def _run(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for number, one in enumerate(self._sockets):
+                selector.register(one, selectors.EVENT_READ, number)
+            selector.register(self._ended, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    if key.data is None:
+                        return
+                    datagram, target = self._sockets[key.data].recv(65536), self._targets[1 - key.data]
+                    if target is not None and self._keep(datagram, key.data):
+                        self._sockets[1 - key.data].sendto(datagram, target)
 
 
 def pair(wa: Worker, wb: Worker | None = None, **options: Any) -> tuple[Side, Side]:
