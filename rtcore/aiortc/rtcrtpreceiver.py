@@ -189,7 +189,11 @@ class RTCRtpReceiver:
         """Of what it receives, of what the other end reports of it, and of the transport."""
         self._report.update(self._transport._get_stats())
         now = datetime.now(UTC)
-        common = {"kind": self._kind, "transportId": self._transport._stats_id, "timestamp": now}
+        common: dict[str, Any] = {
+            "kind": self._kind,
+            "transportId": self._transport._stats_id,
+            "timestamp": now,
+        }
         for stream in self._counted():
             self._report.add(
                 RTCInboundRtpStreamStats(

@@ -100,7 +100,11 @@ class RTCRtpSender:
         """Of what it sends, of what the other end reports of it, and of the transport."""
         self._report.update(self._transport._get_stats())
         now = datetime.now(UTC)
-        common = {"kind": self._kind, "transportId": self._transport._stats_id, "timestamp": now}
+        common: dict[str, Any] = {
+            "kind": self._kind,
+            "transportId": self._transport._stats_id,
+            "timestamp": now,
+        }
         stream = self._counted()
         self._report.add(
             RTCOutboundRtpStreamStats(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import av
@@ -14,7 +15,8 @@ from rtcore.errors import NotSupportedError, OperationError
 from rtcore.native.frame import EncodedFrame
 from rtcore.sdp import RtpCodec
 
-from .formats import ANNEX_B_FILTERS, codec_of_stream
+from .formats import ANNEX_B_FILTERS, codec_of_stream, name_of
+from .samples import layout_of
 
 __all__ = ["Input", "InputStream", "is_live"]
 
@@ -23,7 +25,9 @@ LIVE_FORMATS = frozenset(
     | {"avfoundation", "dshow", "gdigrab"}
 )
 LIVE_SCHEMES = frozenset({"rtsp", "rtsps", "rtp", "rtmp", "rtmps", "srt", "udp"})
-OPEN_TIMEOUT, READ_TIMEOUT = 10.0, 10.0
+TIMEOUT = 10.0
+FRAME_SECONDS = 0.02
+"""Of sound that is converted."""
 VIDEO_CLOCK = 90_000
 
 
@@ -35,12 +39,18 @@ def is_live(file: str, format: str | None) -> bool:
 class InputStream:
     """One stream of an input. `codec`: what its frames are encoded with, None if they are decoded."""
 
-    def __init__(self, stream: Any, decode: bool) -> None:
+    def __init__(self, stream: Any, decode: bool, rate: int | None = None, channels: int = 2) -> None:
+        """`rate`: what sound is converted to, as `MediaPlayer` has it."""
         self.stream = stream
         self.kind = "audio" if stream.type == "audio" else "video"
         self.codec: RtpCodec | None = None if decode else codec_of_stream(stream)
         self.end = 0.0  # seconds up to which there were frames
         self._filter: BitStreamFilterContext | None = None
+        self._resampler: av.AudioResampler | None = None
+        self._samples: int | None = None  # that were converted, since time 0
+        if rate is not None and self.codec is None and self.kind == "audio":
+            size = round(rate * FRAME_SECONDS)
+            self._resampler = av.AudioResampler("s16", layout_of(channels), rate, size)
         if self.codec is None:
             stream.thread_type = "AUTO"
         elif self.kind == "video":
@@ -80,6 +90,8 @@ class InputStream:
     def decoded(self, packet: Any, offset: float) -> list[Any]:
         """The frames of a packet, `offset` seconds later than they say."""
         frames = packet.decode()
+        if self._resampler is not None:
+            return self._converted(self._resampler, frames, offset)
         for frame in frames:
             time = self.end if frame.pts is None else frame.time + offset
             if self.kind == "audio":
@@ -90,6 +102,20 @@ class InputStream:
             self.end = max(self.end, time + length)
         return list(frames)
 
+    def _converted(self, resampler: av.AudioResampler, frames: list[Any], offset: float) -> list[Any]:
+        """Frames of one length, one after the other from the first one's time on."""
+        made: list[Any] = []
+        for frame in frames:
+            if self._samples is None:
+                start = 0.0 if frame.pts is None else max(0.0, frame.time + offset)
+                self._samples = round(start * resampler.rate)
+            for part in resampler.resample(frame):
+                part.pts, part.time_base = self._samples, Fraction(1, part.sample_rate)
+                self._samples += part.samples
+                self.end = self._samples / part.sample_rate
+                made.append(part)
+        return made
+
 
 class Input:
     """An open input with one audio and one video stream at the most. Not for two threads at once.
@@ -99,7 +125,7 @@ class Input:
 
     def __init__(
         self,
-        file: str,
+        file: str | Path | BinaryIO,
         *,
         format: str | None = None,
         options: Mapping[str, str] | None = None,
@@ -107,30 +133,38 @@ class Input:
         audio: bool = True,
         video: bool = True,
         loop: bool = False,
+        sample_rate: int | None = None,
+        channels: int = 2,
+        timeout: float | None = TIMEOUT,
     ) -> None:
-        self.name = file
-        self.live = is_live(file, format)
+        self.name = name_of(file)
+        self.live = is_live(self.name, format)
         self.decode_errors = 0
         """How many packets could not be decoded; the others go on."""
         self._loop = loop and not self.live
         try:
             self._container: Any = av.open(
-                file, "r", format=format, options=dict(options or {}), timeout=(OPEN_TIMEOUT, READ_TIMEOUT)
+                str(file) if isinstance(file, Path) else file,
+                "r",
+                format=format,
+                options=dict(options or {}),
+                timeout=timeout,
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise OperationError(f"{file} cannot be opened: {error}") from error
+            raise OperationError(f"{self.name} cannot be opened: {error}") from error
         try:
-            self.streams = self._chosen(decode, audio, video)
+            found = self._chosen(audio, video)
+            self.streams = [InputStream(stream, decode, sample_rate, channels) for stream in found]
         except Exception:
             self._container.close()
             raise
 
-    def _chosen(self, decode: bool, audio: bool, video: bool) -> list[InputStream]:
+    def _chosen(self, audio: bool, video: bool) -> list[Any]:
         container = self._container
         found = [*container.streams.audio[: int(audio)], *container.streams.video[: int(video)]]
         if not found:
             raise OperationError(f"{self.name} has no sound and no pictures that were asked for")
-        return [InputStream(stream, decode) for stream in found]
+        return found
 
     def frames(self) -> Iterator[tuple[InputStream, float, Any]]:
         """Each frame with its stream and its time in seconds, in the order of the file."""

@@ -4,11 +4,12 @@ round."""
 from __future__ import annotations
 
 import struct
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from rtcore.sdp import RtpCodec
 
-__all__ = ["ANNEX_B_FILTERS", "codec_of_stream", "file_codec", "opus_header", "parameter_sets"]
+__all__ = ["ANNEX_B_FILTERS", "codec_of_stream", "file_codec", "name_of", "opus_header", "parameter_sets"]
 
 NAMES = {
     "vp8": "VP8",
@@ -43,6 +44,13 @@ ANNEX_B_FILTERS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 
 H264_SPS, H264_PPS = 7, 8
 H265_PARAMETER_SETS = (32, 33, 34)
+
+
+def name_of(file: str | Path | BinaryIO) -> str:
+    """What a file is called in messages."""
+    return (
+        file if isinstance(file, str) else str(getattr(file, "name", file) if hasattr(file, "read") else file)
+    )
 
 
 def file_codec(codec: RtpCodec) -> str | None:

@@ -21,14 +21,14 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
 
 from rtcore.emitter import Emitter
 from rtcore.errors import OperationError, TrackEndedError
 
 from . import pool
 from .closing import Closing
-from .demux import Input, InputStream
+from .demux import TIMEOUT, Input, InputStream
 from .track import MediaTrack
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class MediaPlayer(Closing, Emitter):
 
     def __init__(
         self,
-        file: str | Path,
+        file: str | Path | BinaryIO,
         *,
         format: str | None = None,
         options: Mapping[str, str] | None = None,
@@ -183,22 +183,39 @@ class MediaPlayer(Closing, Emitter):
         video: bool = True,
         loop: bool = False,
         realtime: bool | None = None,
+        skip_late: bool = True,
+        sample_rate: int | None = None,
+        channels: int = 2,
+        timeout: float | None = TIMEOUT,
     ) -> None:
         """Opens `file`, which may take as long as the network does: `MediaPlayer.open()` does it without
         blocking.
 
-        `file`, `format`, `options`: as FFmpeg takes them; "lavfi" for a filter graph. `decode`: False gives
-        encoded frames as they are in the file, without transcoding, of the streams that RTP can carry.
-        `loop`: from the beginning again and again. `realtime`: False gives frames as fast as they are read;
-        None: files are played, live inputs read. `OperationError` if it cannot be opened,
+        `file`, `format`, `options`: as FFmpeg takes them; "lavfi" for a filter graph; or an open file.
+        `decode`: False gives encoded frames as they are in the file, without transcoding, of the streams that
+        RTP can carry. `loop`: from the beginning again and again. `realtime`: False gives frames as fast as
+        they are read; None: files are played, live inputs read. `skip_late`: False gives a reader that is too
+        slow for a file all frames, late. `sample_rate`: decoded sound is converted to it, int16 of
+        `channels`, 20 ms a frame; None: it is as in the file. `timeout`: seconds for opening and for each
+        read; None: they may take forever. `OperationError` if it cannot be opened,
         `NotSupportedError` for pictures that can only be sent decoded."""
         super().__init__()
-        self.name = str(file)
         self.error: BaseException | None = None
         """What made it stop, if it was not the end."""
         self._input = Input(
-            self.name, format=format, options=options, decode=decode, audio=audio, video=video, loop=loop
+            file,
+            format=format,
+            options=options,
+            decode=decode,
+            audio=audio,
+            video=video,
+            loop=loop,
+            sample_rate=sample_rate,
+            channels=channels,
+            timeout=timeout,
         )
+        self.name = self._input.name
+        self._skips_late = skip_late
         self._paced = realtime is not False and not self._input.live
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -212,7 +229,7 @@ class MediaPlayer(Closing, Emitter):
         self.video = by_kind.get("video")
 
     @classmethod
-    async def open(cls, file: str | Path, **options: Any) -> Self:
+    async def open(cls, file: str | Path | BinaryIO, **options: Any) -> Self:
         """The same, opened on another thread."""
         return await pool.run(cls, file, **options)
 
@@ -257,7 +274,7 @@ class MediaPlayer(Closing, Emitter):
                 self._start = now - moment
             self._touched = now
             wait = self._start + moment - now
-            if wait < -LATE and track._frames and track.codec is None:
+            if wait < -LATE and self._skips_late and track._frames and track.codec is None:
                 track.frames_dropped += 1
                 continue
             return wait, frame
@@ -271,6 +288,8 @@ class MediaPlayer(Closing, Emitter):
             with self._changed:
                 self._closed = True
                 self._changed.notify_all()
+            if self._thread is None:
+                self._input.close()
             self._emit("ended")
 
     def _run(self) -> None:

@@ -22,7 +22,7 @@ import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from rtcore.emitter import Emitter
 from rtcore.errors import InvalidStateError, OperationError, TrackEndedError
@@ -88,7 +88,7 @@ class MediaRecorder(Closing, Emitter):
 
     def __init__(
         self,
-        file: str | Path,
+        file: str | Path | BinaryIO,
         *,
         format: str | None = None,
         options: Mapping[str, str] | None = None,
@@ -99,14 +99,15 @@ class MediaRecorder(Closing, Emitter):
         size: tuple[int, int] | None = None,
         copy: bool = True,
     ) -> None:
-        """`format`, `options`: as FFmpeg takes them. `video_codec`, `audio_codec`: FFmpeg's names of
+        """`file`: its name, or a file that is open for writing. `format`, `options`: as FFmpeg takes them.
+        `video_codec`, `audio_codec`: FFmpeg's names of
         encoders; None: what is usual in such a file. `size`: of the pictures; None: that of the first.
         `copy`: False encodes tracks of encoded frames anew. `OperationError` for a format that FFmpeg does
         not know."""
         super().__init__()
-        self.file = str(file)
         self.error: BaseException | None = None
-        self._container = Container(self.file, format, options)
+        self._container = Container(file, format, options)
+        self.file = self._container.file
         self._video_codec, self._audio_codec = video_codec, audio_codec
         self._video_bitrate, self._audio_bitrate = video_bitrate, audio_bitrate
         self._size = size
@@ -114,7 +115,6 @@ class MediaRecorder(Closing, Emitter):
         self._inputs: dict[MediaTrack, _Input] = {}
         self._lane = Lane()
         self._began: float | None = None  # monotonic time of the first frame
-        self._started = False
         self._closed = False
         self._opening: asyncio.Task[None] | None = None
         self._ready = False  # the header is written, or will be before what comes now
@@ -122,22 +122,24 @@ class MediaRecorder(Closing, Emitter):
         self._joined = asyncio.Event()
 
     def add_track(self, track: MediaTrack) -> None:
-        """Records `track`, too. `InvalidStateError` after `start()`: a file's streams are fixed."""
-        if self._started or self._closed:
-            raise InvalidStateError("tracks are added before the recorder is started")
+        """Records `track`, too, from the next `start()` on. `InvalidStateError` once the file has begun: its
+        streams are fixed then."""
+        if self._ready or self._closed:
+            raise InvalidStateError("the file has begun: tracks are added before")
         self._inputs.setdefault(track, _Input(track))
 
     async def start(self) -> None:
-        """Begins to read the tracks. `InvalidStateError` if there are none, or it is closed."""
+        """Begins to read the tracks, those that it does not read yet. `InvalidStateError` if there are none,
+        or it is closed."""
         if self._closed or not self._inputs:
             raise InvalidStateError(
                 "the recorder is closed" if self._closed else "there is no track to record"
             )
-        if not self._started:
-            self._started = True
-            loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        if self._opening is None:
             self._opening = loop.create_task(self._open_in_time())
-            for one in self._inputs.values():
+        for one in self._inputs.values():
+            if one.task is None:
                 one.task = loop.create_task(self._record(one))
 
     async def close(self) -> None:

@@ -13,7 +13,8 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import av
 import numpy as np
@@ -24,7 +25,7 @@ from rtcore.native.frame import EncodedFrame
 
 from . import codecs
 from .codecs.video import copied, rows_of
-from .formats import file_codec
+from .formats import file_codec, name_of
 from .samples import Converter, Samples, to_frame
 
 if TYPE_CHECKING:
@@ -55,12 +56,15 @@ PREFERRED_AUDIO = {"opus": "libopus"}
 class Container:
     """A file that is written. `OperationError` if it cannot be."""
 
-    def __init__(self, file: str, format: str | None, options: Mapping[str, str] | None) -> None:
-        self.file = file
+    def __init__(
+        self, file: str | Path | BinaryIO, format: str | None, options: Mapping[str, str] | None
+    ) -> None:
+        self.file = name_of(file)
+        target = str(file) if isinstance(file, Path) else file
         try:
-            self.output: Any = av.open(file, "w", format=format, options=dict(options or {}))
+            self.output: Any = av.open(target, "w", format=format, options=dict(options or {}))
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise OperationError(f"{file} cannot be written: {error}") from error
+            raise OperationError(f"{self.file} cannot be written: {error}") from error
         self.format = self.output.format.name
         self.started = False
 

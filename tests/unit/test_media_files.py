@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import threading
 import time
 from fractions import Fraction
@@ -309,15 +310,50 @@ async def test_a_recorder_is_closed_in_the_middle(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_tracks_join_a_recorder_until_the_file_begins(tmp_path: Path) -> None:
+    recorder = MediaRecorder(tmp_path / "a.mp4")
+    recorder.add_track(TestTone(duration=0.4))
+    await recorder.start()
+    recorder.add_track(TestPicture(count=10, **SIZE))
+    await recorder.start()
+    await asyncio.sleep(0.6)
+    await recorder.close()
+    assert Frames(tmp_path / "a.mp4").counters == list(range(10))
+
+
+@asynchronous
+async def test_open_files_are_written_and_played(tmp_path: Path) -> None:
+    written = io.BytesIO()
+    async with MediaRecorder(written, format="matroska") as recorder:
+        recorder.add_track(TestPicture(count=5, **SIZE))
+        recorder.add_track(TestTone(duration=0.3))
+        await recorder.start()
+        await asyncio.sleep(0.5)
+    written.seek(0)
+    async with MediaPlayer(written, sample_rate=16000, channels=1, realtime=False, timeout=None) as player:
+        assert player.video is not None
+        assert len([frame async for frame in player.video]) == 5
+        assert player.audio is not None
+        sounds = [frame async for frame in player.audio]
+    assert {(one.sample_rate, one.layout.name, one.format.name, one.samples) for one in sounds} == {
+        (16000, "mono", "s16", 320)
+    }
+    assert [one.pts - sounds[0].pts for one in sounds] == [320 * place for place in range(len(sounds))]
+
+
+@asynchronous
 async def test_what_a_recorder_cannot_do_is_said(tmp_path: Path) -> None:
     with pytest.raises(OperationError):
         MediaRecorder(tmp_path / "a.nothing")
     recorder = MediaRecorder(tmp_path / "a.mp4")
     with pytest.raises(InvalidStateError):
         await recorder.start()
+    ended = asyncio.Event()
+    recorder.on("ended", ended.set)
     recorder.add_track(TestTone(duration=0.1))
     await recorder.start()
-    with pytest.raises(InvalidStateError):
+    await ended.wait()
+    with pytest.raises(InvalidStateError, match="begun"):
         recorder.add_track(TestTone())
     await recorder.close()
     with pytest.raises(InvalidStateError):

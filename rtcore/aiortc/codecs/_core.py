@@ -8,7 +8,7 @@ import av
 
 from rtcore.errors import CodecError
 from rtcore.media import EncodedFrame, codecs
-from rtcore.native.payload import Depacketizer, Packetizer
+from rtcore.native.payload import Packetizer
 from rtcore.sdp import RtpCodec
 
 from .base import Decoder, EncodedData, Encoder
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from av.frame import Frame
     from av.packet import Packet
 
-__all__ = ["CoreDecoder", "CoreEncoder", "VideoEncoder", "clock_time", "depayloaded"]
+__all__ = ["CoreDecoder", "CoreEncoder", "VideoEncoder", "clock_time"]
 
 PACKET_MAX = 1300
 
@@ -27,11 +27,6 @@ def clock_time(packet: Packet[Any], clock_rate: int) -> int:
     if packet.pts is None or not packet.time_base:
         raise ValueError("a packet without a time cannot be sent")
     return int(packet.pts * packet.time_base * clock_rate)
-
-
-def depayloaded(codec: str, payload: bytes) -> bytes:
-    """What one payload carries of its frame."""
-    return bytes(Depacketizer(codec).assemble([payload]))
 
 
 class CoreEncoder(Encoder):
