@@ -15,6 +15,7 @@ from fake_worker import exchange, media_of, pair, turns
 from rtcore.connection.encoding import EncodingStream, blanked
 from rtcore.connection.sending import SendClock, SourceCounters
 from rtcore.media import EncodedFrame, MediaTrack, RemoteTrack
+from rtcore.media.codecs import create_encoder
 from rtcore.sdp import SendEncoding, default_codecs
 
 VP8, H264 = (next(c for c in default_codecs("video") if c.name == name) for name in ("VP8", "H264"))
@@ -460,15 +461,15 @@ def test_times_of_capture_are_smooth() -> None:
 
 @pytest.mark.parametrize(("rate", "expected"), [(None, 30), (15, 15), (10, 10), (0, 0), (60, 30)])
 def test_frame_rates_are_thinned_out(rate: float | None, expected: int) -> None:
-    stream = EncodingStream(VP8, SendEncoding(max_framerate=rate), 500_000)
+    stream = EncodingStream(VP8, SendEncoding(max_framerate=rate), 500_000, create_encoder)
     wanted = sum(stream.wants(50 + number / 30) for number in range(300))
     assert abs(wanted - 10 * expected) <= 2
 
 
 def test_sound_is_not_thinned_out() -> None:
-    stream = EncodingStream(OPUS, SendEncoding(max_framerate=1), 64_000)
+    stream = EncodingStream(OPUS, SendEncoding(max_framerate=1), 64_000, create_encoder)
     assert all(stream.wants(number / 50) for number in range(100))
-    assert not EncodingStream(OPUS, SendEncoding(active=False), 64_000).wants(0)
+    assert not EncodingStream(OPUS, SendEncoding(active=False), 64_000, create_encoder).wants(0)
 
 
 def test_frames_per_second_of_a_source() -> None:
