@@ -91,7 +91,7 @@ typedef struct rt_media_section {
 } rt_media_section;
 
 /* Sets or changes a section. Streams that go on keep their state. RT_EXISTS: an SSRC or MID that another section
- * has; RT_INVALID: a payload type, codec or id out of range. */
+ * has (one that moves is taken from there first); RT_INVALID: a payload type, codec or id out of range. */
 rt_status rt_media_set_section(rt_media *media, uint8_t section, const rt_media_section *config, rt_time now);
 /* Stopped: its streams are told BYE and forgotten. */
 void rt_media_remove_section(rt_media *media, uint8_t section, rt_time now);

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from rtcore.errors import InvalidAccessError, InvalidStateError
 from rtcore.media import MediaTrack, codecs
@@ -17,6 +17,7 @@ from rtcore.native.media import Encoding, Format, Media
 from rtcore.native.worker import Worker
 from rtcore.sdp import (
     AgreedFormat,
+    AgreedSection,
     Agreement,
     Changes,
     Negotiation,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from .transport import Transport
 
 __all__ = ["MediaOwner", "MediaTransport", "usable_codecs"]
+
+Sources: TypeAlias = tuple[tuple[int, int | None], ...]
 
 FULL_PICTURE = 2_500_000
 """Bit/s that 1280x720 is good at."""
@@ -233,6 +236,7 @@ class MediaTransport:
         nothing then, and the others do."""
         if agreement is self._agreement:
             return []
+        before = {one.index: one.sources for one in self._agreement.sections} if self._agreement else {}
         self._agreement = agreement
         if self._native is None:
             if not agreement.sections:
@@ -247,7 +251,7 @@ class MediaTransport:
                 transceiver.sender._agreed(None)
                 transceiver.sender._update()
                 del self._sections[index]
-        problems: list[str] = []
+        turns: list[tuple[RtpTransceiver, AgreedSection, Sources]] = []
         for index, section in agreed.items():
             found = self._find(section.transceiver)
             if found is None:
@@ -255,13 +259,25 @@ class MediaTransport:
             found.sender._agreed(section)
             found.receiver._agreed(section)
             self._sections[index] = found
+            turns.append((found, section, section.sources))
+        # A source may move from any section to any other, and the core lets no two have it at once: sections
+        # that lose some do so first. The last turn of each tells whether it can be used.
+        losing = [
+            (one, section, kept)
+            for one, section, sources in turns
+            if (kept := _kept(before.get(section.index, ()), sources)) is not None
+        ]
+        problems: dict[str, str] = {}
+        for one, section, sources in (*losing, *turns):
+            problems.pop(section.mid, None)
             try:
-                self._configure(found)
+                self._configure(one, sources)
             except ValueError as error:
-                problems.append(f"the section {section.mid!r} cannot be used: {error}")
-        return problems
+                problems[section.mid] = f"the section {section.mid!r} cannot be used: {error}"
+        return list(problems.values())
 
-    def _configure(self, transceiver: RtpTransceiver) -> None:
+    def _configure(self, transceiver: RtpTransceiver, sources: Sources | None = None) -> None:
+        """`sources`: others than the section's."""
         native, section = self._native, transceiver.receiver._section
         if native is None or section is None or not self._running:
             return
@@ -275,7 +291,7 @@ class MediaTransport:
             send=section.send and form is not None,
             extensions=section.extensions,
             formats=[_format(one) for one in section.formats],
-            sources=section.sources,
+            sources=section.sources if sources is None else sources,
             rids=section.rids,
             send_format=_format(transceiver.sender._tone or form) if form is not None else None,
             encodings=[_encoding(one, form, section.send_rids) for one in section.encodings],
@@ -383,6 +399,14 @@ class MediaTransport:
                 level = audio_level(stream["audio_level"]) if data.kind == "audio" else None
                 found.append(SynchronizationSource(stream["ssrc"], (native["wall"] - ago) * 1000, level))
         return sorted(found, key=lambda source: -source.timestamp)
+
+
+def _kept(before: Sources, sources: Sources) -> Sources | None:
+    """Those of a section's sources that it had before; None where it has all of them still."""
+    had = {ssrc for pair in before for ssrc in pair} - {None}
+    if had <= {ssrc for pair in sources for ssrc in pair}:
+        return None
+    return tuple((ssrc, rtx if rtx in had else None) for ssrc, rtx in sources if ssrc in had)
 
 
 def _format(form: AgreedFormat) -> Format:

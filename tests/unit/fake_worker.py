@@ -303,6 +303,10 @@ class FakeMedia:
         self.peer._command()
         if settings["mid"] in self.refuses:
             raise ValueError("an SSRC belongs to another section")
+        told = {ssrc for pair in settings["sources"] for ssrc in pair} - {None}
+        for index, other in self.sections.items():
+            if index != section and not told.isdisjoint(ssrc for pair in other["sources"] for ssrc in pair):
+                raise ValueError("a source belongs to another section")
         self.sections[section] = settings
 
     def remove_section(self, section: int) -> None:

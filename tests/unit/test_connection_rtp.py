@@ -1,6 +1,7 @@
 """Transceivers, senders and receivers over peers in memory: what the core is told, and what its events do."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -119,6 +120,32 @@ def test_a_section_that_contradicts_another_is_told_of_and_the_others_work(worke
                 await a.set_remote_description(b.local_description)
             assert states == ["stable"]
             assert media_of(a).sections[1]["kind"] == "audio"
+
+    run(main)
+
+
+@pytest.mark.parametrize("moves", [(0, 1, 2), (1, 0, 2), (1, 2, 0), (2, 0, 1)], ids=str)
+def test_sources_move_between_sections(worker: Any, moves: tuple[int, ...]) -> None:
+    """However they do: to an earlier section, to a later one, or two change places."""
+
+    async def main() -> None:
+        async with pair(worker) as (a, b):
+            for _ in moves:
+                a.add_track(Given())
+            await connected(a, b)
+            sections = media_of(b).sections
+            before = [sections[index]["sources"] for index in range(3)]
+            other = {
+                str(ssrc): str(theirs)
+                for index, new in enumerate(moves)
+                for ssrc, theirs in zip(before[index][0], before[new][0], strict=True)
+            }
+            await a.set_local_description()
+            offer = a.local_description
+            moved = re.sub(r"\b\d+\b", lambda found: other.get(found[0], found[0]), offer.sdp)
+            await b.set_remote_description(replace(offer, sdp=moved))
+            await b.set_local_description()
+            assert [sections[index]["sources"] for index in range(3)] == [before[new] for new in moves]
 
     run(main)
 

@@ -35,6 +35,22 @@ static void test_what_contradicts_is_refused(void)
     media_world_free(w);
 }
 
+/* The other end's SSRC moves to another section: where it was must let it go first. */
+static void test_a_source_moves(void)
+{
+    media_world *w = call();
+    rt_media *media = w->ends[1].media;
+    rt_media_section video = w->ends[1].sections[MEDIA_VIDEO], other = video;
+    other.mid = media_text("other");
+    CHECK_EQ(rt_media_set_section(media, 5, &other, w->now), RT_EXISTS);
+    video.source_count = 0;
+    CHECK_EQ(rt_media_set_section(media, MEDIA_VIDEO, &video, w->now), RT_OK);
+    CHECK_EQ(rt_media_set_section(media, 5, &other, w->now), RT_OK);
+    video.source_count = 1;
+    CHECK_EQ(rt_media_set_section(media, MEDIA_VIDEO, &video, w->now), RT_EXISTS);
+    media_world_free(w);
+}
+
 static void test_what_is_out_of_range_is_refused(void)
 {
     media_world *w = call();
@@ -297,6 +313,7 @@ static void test_what_cannot_be_made(void)
 int main(int argc, char **argv)
 {
     RUN(test_what_contradicts_is_refused);
+    RUN(test_a_source_moves);
     RUN(test_what_is_out_of_range_is_refused);
     RUN(test_commands_to_what_is_not_there);
     RUN(test_streams_go_on_through_a_renegotiation);
