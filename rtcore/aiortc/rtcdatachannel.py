@@ -13,6 +13,8 @@ from pyee.asyncio import AsyncIOEventEmitter
 from rtcore.connection.channel import MAX_ID, ChannelOptions, DataChannel
 from rtcore.errors import Error, InvalidStateError, OperationError
 
+from ._private import Private
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -41,7 +43,7 @@ class RTCDataChannelParameters:
     id: int | None = None
 
 
-class RTCDataChannel(AsyncIOEventEmitter):
+class RTCDataChannel(AsyncIOEventEmitter, Private):
     """Messages in both directions. Events: "open", "message" (`bytes` or `str`), "bufferedamountlow",
     "close".
 

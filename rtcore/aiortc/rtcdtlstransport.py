@@ -12,10 +12,13 @@ from rtcore.errors import InvalidStateError
 from rtcore.native.dtls import Certificate
 
 from ._own_bundle import OwnBundle
+from ._private import Private, attributes_of
 from .rtcicetransport import RTCIceTransport
 from .stats import RTCStatsReport, RTCTransportStats
 
 __all__ = ["RTCCertificate", "RTCDtlsFingerprint", "RTCDtlsParameters", "RTCDtlsTransport"]
+
+__getattr__ = attributes_of(__name__)
 
 _ALGORITHMS = ("sha-256", "sha-384", "sha-512")
 _VALID = datetime.timedelta(days=30)
@@ -58,7 +61,7 @@ class RTCCertificate:
         return cls(Certificate.generate(valid=_VALID))
 
 
-class RTCDtlsTransport(AsyncIOEventEmitter):
+class RTCDtlsTransport(AsyncIOEventEmitter, Private):
     """Encryption of what runs on an ICE transport. Event: "statechange"."""
 
     def __init__(self, transport: RTCIceTransport, certificates: list[RTCCertificate]) -> None:

@@ -12,12 +12,15 @@ from pyee.asyncio import AsyncIOEventEmitter
 from rtcore.errors import InvalidStateError, NotSupportedError
 from rtcore.native.ice import Candidate
 
+from ._private import Private, attributes_of
 from .rtcconfiguration import RTCIceServer, RTCIceTransportPolicy
 
 if TYPE_CHECKING:
     from ._bundle import Bundle
 
 __all__ = ["RTCIceCandidate", "RTCIceGatherer", "RTCIceParameters", "RTCIceTransport"]
+
+__getattr__ = attributes_of(__name__)
 
 logger = logging.getLogger(__name__)
 
@@ -198,7 +201,7 @@ class _Agent:
         return self._bundle.credentials[1]
 
 
-class RTCIceGatherer(AsyncIOEventEmitter):
+class RTCIceGatherer(AsyncIOEventEmitter, Private):
     """Finds the local candidates. Event: "statechange"."""
 
     _bundle: Bundle
@@ -260,7 +263,7 @@ class RTCIceGatherer(AsyncIOEventEmitter):
         return RTCIceParameters(*self._bundle.credentials)
 
 
-class RTCIceTransport(AsyncIOEventEmitter):
+class RTCIceTransport(AsyncIOEventEmitter, Private):
     """The path that packets take. Event: "statechange"."""
 
     def __init__(self, gatherer: RTCIceGatherer) -> None:

@@ -15,6 +15,7 @@ from rtcore.sdp.transceiver import DIRECTIONS
 
 from . import rtcsctptransport
 from ._bundle import Connection
+from ._private import Private, attributes_of
 from ._tracks import outbound
 from .exceptions import InternalError
 from .mediastreams import MediaStreamTrack
@@ -31,6 +32,8 @@ from .stats import RTCStatsReport
 
 __all__ = ["RTCPeerConnection"]
 
+__getattr__ = attributes_of(__name__)
+
 logger = logging.getLogger(__name__)
 
 _KINDS = ("audio", "video")
@@ -38,7 +41,7 @@ _EARLY_CANDIDATES = 256
 """So many candidates wait for the remote description; further ones are dropped."""
 
 
-class RTCPeerConnection(AsyncIOEventEmitter):
+class RTCPeerConnection(AsyncIOEventEmitter, Private):
     """A connection to one other end.
 
     Events: "track" passes the track, "datachannel" the channel; "connectionstatechange",

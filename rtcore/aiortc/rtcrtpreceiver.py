@@ -15,6 +15,7 @@ from rtcore.errors import InvalidStateError, TrackEndedError
 from rtcore.media import RemoteTrack, codecs
 from rtcore.sdp import RtpCodec
 
+from ._private import Private, attributes_of
 from .codecs import get_capabilities
 from .mediastreams import MediaStreamError, MediaStreamTrack
 from .stats import RTCInboundRtpStreamStats, RTCRemoteOutboundRtpStreamStats, RTCStatsReport
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from .rtcrtpparameters import RTCRtpCapabilities, RTCRtpReceiveParameters
 
 __all__ = ["RTCRtpContributingSource", "RTCRtpReceiver", "RTCRtpSynchronizationSource", "RemoteStreamTrack"]
+
+__getattr__ = attributes_of(__name__)
 
 NTP_TO_UNIX = 2208988800
 
@@ -136,7 +139,7 @@ class RTCRtpSynchronizationSource:
     source: int
 
 
-class RTCRtpReceiver:
+class RTCRtpReceiver(Private):
     """Receives one track."""
 
     def __init__(self, kind: str, transport: RTCDtlsTransport) -> None:

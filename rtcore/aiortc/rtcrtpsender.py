@@ -16,6 +16,7 @@ from rtcore.media import codecs as core_codecs
 from rtcore.sdp import RtpCodec
 
 from ._parameters import codec_of
+from ._private import Private, attributes_of
 from ._tracks import AnyTrack, OutboundTrack, original, outbound
 from .codecs import get_capabilities, get_encoder
 from .codecs._live import live
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = ["RTCRtpSender"]
 
+__getattr__ = attributes_of(__name__)
+
 logger = logging.getLogger(__name__)
 
 
-class RTCRtpSender:
+class RTCRtpSender(Private):
     """Sends a track, or nothing as long as it has none."""
 
     _waiting: AnyTrack | None

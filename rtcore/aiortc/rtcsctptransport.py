@@ -9,9 +9,12 @@ from pyee.asyncio import AsyncIOEventEmitter
 from rtcore.connection import DataChannel
 from rtcore.errors import InvalidStateError, NotSupportedError
 
+from ._private import Private, attributes_of
 from .rtcdtlstransport import RTCDtlsTransport
 
 __all__ = ["RTCSctpCapabilities", "RTCSctpTransport"]
+
+__getattr__ = attributes_of(__name__)
 
 USERDATA_MAX_LENGTH = 1160
 """Bytes of a message in one packet. Programs for networks with a smaller MTU set this before they connect;
@@ -40,7 +43,7 @@ class RTCSctpCapabilities:
     maxMessageSize: int
 
 
-class RTCSctpTransport(AsyncIOEventEmitter):
+class RTCSctpTransport(AsyncIOEventEmitter, Private):
     """The association that data channels run on. Event: "datachannel"."""
 
     def __init__(self, transport: RTCDtlsTransport, port: int = 5000) -> None:

@@ -14,7 +14,6 @@ from av import AudioFrame
 
 from rtcore.media.samples import level_of
 from rtcore.native import rtp
-from rtcore.native.rtp import is_rtcp
 
 from ._rtcp import (
     PACKETS_LOST_MAX,
@@ -194,6 +193,11 @@ def _write(name: str, value: Any) -> bytes:
         return int(value).to_bytes(size, "big", signed=name == "transmission_offset")
     except OverflowError:
         raise ValueError(f"{value} does not fit the {size} bytes of {name}") from None
+
+
+def is_rtcp(msg: bytes) -> bool:
+    """Whether a datagram of RTP or RTCP is RTCP, by its second byte (RFC 5761 section 4)."""
+    return rtp.is_rtcp(msg)
 
 
 def padl(length: int) -> int:

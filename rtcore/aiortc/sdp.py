@@ -1,8 +1,8 @@
 """Session descriptions with aiortc's names (aiortc.sdp), over `rtcore.sdp`'s parser and writer.
 
 Lines that aiortc has no field for are not in `str()` of a description, as with aiortc. What differs: a
-malformed line raises `rtcore.SdpError` (a `ValueError`) with its number, a=rtcp-mux is written also where there
-is no a=rtcp, and the protocol of a candidate is in lower case. `rtcore.sdp.parse` keeps every line.
+malformed line raises `rtcore.SdpError` (a `ValueError`) with its number, a=rtcp-mux is written also where
+there is no a=rtcp, and the protocol of a candidate is in lower case. `rtcore.sdp.parse` keeps every line.
 """
 
 from __future__ import annotations

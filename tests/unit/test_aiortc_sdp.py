@@ -44,7 +44,7 @@ def test_descriptions_of_others(path: Path) -> None:
 
 
 def normal(text: str) -> str:
-    """What rtcore reads in more than one form: the protocol of candidates, what stands between ICE options."""
+    """What rtcore reads in several forms: the protocol of candidates, what stands between ICE options."""
     text = re.sub("(?m)^a=candidate:.* (?:UDP|TCP) ", lambda match: match[0].lower(), text)
     return re.sub("(?m)^a=ice-options:.*", lambda match: match[0].replace(",", " "), text)
 

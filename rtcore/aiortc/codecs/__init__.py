@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from .._parameters import is_rtx
+from .._private import attributes_of
 from ..rtcrtpparameters import (
     ParametersDict,
     RTCRtcpFeedback,
@@ -32,6 +33,8 @@ __all__ = [
     "get_encoder",
     "is_rtx",
 ]
+
+__getattr__ = attributes_of(__name__)
 
 ENCODERS: dict[str, type[Encoder]] = {
     "audio/g722": G722Encoder,

@@ -7,6 +7,7 @@ from typing import Self
 
 from rtcore.sdp import RtpCodec
 
+from .._private import attributes_of
 from ._core import PACKET_MAX, CoreDecoder, VideoEncoder
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "H264PayloadDescriptor",
     "h264_depayload",
 ]
+
+__getattr__ = attributes_of(__name__)
 
 DEFAULT_BITRATE = 1_000_000
 MIN_BITRATE = 500_000

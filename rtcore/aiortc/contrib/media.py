@@ -17,6 +17,7 @@ from rtcore import media
 from rtcore.errors import OperationError, TrackEndedError
 from rtcore.media import EncodedFrame, PlayerTrack, RelayTrack
 
+from .._private import attributes_of
 from .._tracks import AnyTrack, readable
 from ..mediastreams import AUDIO_PTIME, MediaStreamError, MediaStreamTrack
 from ..rtcrtpreceiver import RemoteStreamTrack
@@ -34,6 +35,8 @@ __all__ = [
     "RelayStreamTrack",
     "VideoFrame",
 ]
+
+__getattr__ = attributes_of(__name__)
 
 SOUND_RATE, SOUND_CHANNELS = 48_000, 2
 SENT_AS_THEY_ARE = frozenset({"opus", "PCMA", "PCMU", "H264", "VP8"})
