@@ -169,7 +169,10 @@ class RTCRtpReceiver(Private):
         from ._tracks import inbound
 
         self._receiver = receiver
-        self._track = inbound(receiver.track)
+        if self._track is None:
+            self._track = inbound(receiver.track)
+        else:  # a program made it
+            self._track._wrap(receiver.track)
         if self._disabled:
             receiver.paused = True
 
