@@ -9,12 +9,13 @@ from typing import Any
 from pyee.asyncio import AsyncIOEventEmitter
 
 from rtcore.connection import RtpTransceiver, TrackEvent
-from rtcore.errors import InvalidAccessError, InvalidStateError, OperationError
-from rtcore.sdp import SessionDescription
+from rtcore.errors import InvalidAccessError, InvalidModificationError, InvalidStateError, OperationError
+from rtcore.sdp import SessionDescription, parse
 from rtcore.sdp.transceiver import DIRECTIONS
 
 from . import rtcsctptransport
 from ._bundle import Connection
+from ._edited import with_candidates
 from ._private import Private, attributes_of
 from ._tracks import outbound
 from .exceptions import InternalError
@@ -78,6 +79,8 @@ class RTCPeerConnection(AsyncIOEventEmitter, Private):
         self._ice_gathering_state = "new"
         self._ice_connection_state = "new"
         self._connection_state = "new"
+        self._created = ""
+        self._edited: str | None = None  # the text of the local description, if it is not as it was created
         self._taking = False  # a remote description: "track" comes before "signalingstatechange"
         self._closing: asyncio.Future[None] | None = None
         self._end_task: asyncio.Task[None] | None = None  # the other end closed
@@ -110,12 +113,17 @@ class RTCPeerConnection(AsyncIOEventEmitter, Private):
     @property
     def localDescription(self) -> RTCSessionDescription | None:
         """The pending one, else the current one, with all candidates."""
-        return _description(self._connection.local_description)
+        local = self._connection.local_description
+        if local is None:
+            return None
+        text = local.sdp if self._edited is None else with_candidates(self._edited, local.sdp)
+        return RTCSessionDescription(sdp=text, type=local.type)
 
     @property
     def remoteDescription(self) -> RTCSessionDescription | None:
         """The pending one, else the current one, with the candidates added by now."""
-        return _description(self._connection.remote_description)
+        remote = self._connection.remote_description
+        return None if remote is None else _told(remote)
 
     @property
     def sctp(self) -> RTCSctpTransport | None:
@@ -158,12 +166,16 @@ class RTCPeerConnection(AsyncIOEventEmitter, Private):
         if self._always_data:
             self._require_sctp()
             self._connection.want_data_channels()
-        return _told(await self._connection.create_offer())
+        return self._creating(await self._connection.create_offer())
 
     async def createAnswer(self) -> RTCSessionDescription:
         """An answer for `setLocalDescription`, which also makes one by itself."""
         self._require_open()
-        return _told(await self._connection.create_answer())
+        return self._creating(await self._connection.create_answer())
+
+    def _creating(self, description: SessionDescription) -> RTCSessionDescription:
+        self._created = description.sdp
+        return _told(description)
 
     async def setLocalDescription(self, sessionDescription: RTCSessionDescription | None = None) -> None:
         """Without a description: the offer or answer that the state asks for. Returns when all candidates are
@@ -172,10 +184,26 @@ class RTCPeerConnection(AsyncIOEventEmitter, Private):
         if self._always_data and self._connection.signaling_state == "stable":
             self._require_sctp()
             self._connection.want_data_channels()
-        chosen = None if sessionDescription is None else _native(sessionDescription)
-        await self._connection.set_local_description(chosen)
+        if sessionDescription is None:
+            edited = await self._set_local(None)
+        else:
+            edited = await self._set_local(_native(sessionDescription))
+        self._edited = edited
         if self._connection.gathers:
             await self._connection.gathered()
+
+    async def _set_local(self, description: SessionDescription | None) -> str | None:
+        """Returns the text if it is not the one that was created: aiortc's programs may edit it. What the
+        connection does follows the one that was created; the other end is told the edited one."""
+        try:
+            await self._connection.set_local_description(description)
+        except InvalidModificationError:
+            if description is None:
+                raise
+            parse(description.sdp)
+            await self._connection.set_local_description(SessionDescription(description.type))
+            return None if description.sdp == self._created else description.sdp
+        return None
 
     async def setRemoteDescription(self, sessionDescription: RTCSessionDescription) -> None:
         """What the other end sent. `ValueError` if it is malformed, `InvalidStateError` if it does not fit
@@ -350,7 +378,3 @@ def _native(description: RTCSessionDescription) -> SessionDescription:
 
 def _told(description: SessionDescription) -> RTCSessionDescription:
     return RTCSessionDescription(sdp=description.sdp, type=description.type)
-
-
-def _description(description: SessionDescription | None) -> RTCSessionDescription | None:
-    return None if description is None else _told(description)

@@ -1,6 +1,7 @@
 """`rtcore.aiortc.RTCPeerConnection` beside aiortc's: the same script must tell the same story."""
 
 import asyncio
+import re
 import threading
 from typing import Any, Generic, TypeVar
 
@@ -191,6 +192,48 @@ async def test_what_is_refused(module: Any) -> None:
         pc.createDataChannel("again", negotiated=True, id=7)
     await pc.close()
     await other.close()
+
+
+@paired
+@live
+async def test_a_description_is_edited(sides: tuple[Any, Any]) -> None:
+    """As programs do before they set it: what they write is what the other end is told."""
+    one, other = peer(sides[0]), peer(sides[1])
+    one.addTrack(sides[0].VideoStreamTrack())
+    one.createDataChannel("chat")
+    offer = await one.createOffer()
+    numbers = re.findall(r"a=rtpmap:(\d+) H264/90000", offer.sdp)
+    text = re.sub(r"(m=video \S+ \S+) .*", r"\1 " + " ".join(numbers), offer.sdp)
+    gone = set(re.findall(r"a=rtpmap:(\d+)", text)) - set(numbers)
+    text = re.sub(rf"a=(rtpmap|fmtp|rtcp-fb):({'|'.join(gone)}) .*\r\n", "", text)
+    await one.setLocalDescription(sides[0].RTCSessionDescription(sdp=text, type="offer"))
+    told = one.localDescription.sdp
+    assert "H264" in told
+    assert "VP8" not in told
+    assert "a=candidate:" in told
+    await other.setRemoteDescription(as_of(sides[1], one.localDescription))
+    await other.setLocalDescription()
+    assert "VP8" not in other.localDescription.sdp
+    await one.setRemoteDescription(as_of(sides[0], other.localDescription))
+    await until(lambda: one.connectionState == "connected")
+    assert (await other.getReceivers()[0].track.recv()).width == 640
+    await one.close()
+    await other.close()
+
+
+@each
+@live
+async def test_a_malformed_description_is_refused(module: Any) -> None:
+    pc = peer(module)
+    pc.createDataChannel("chat")
+    offer = await pc.createOffer()
+    broken = module.RTCSessionDescription(sdp=offer.sdp.replace("a=ice-ufrag", "a=x-ufrag"), type="offer")
+    with pytest.raises(ValueError):  # noqa: PT011
+        await pc.setRemoteDescription(broken)
+    assert pc.signalingState == "stable"
+    await pc.setLocalDescription(offer)
+    assert pc.signalingState == "have-local-offer"
+    await pc.close()
 
 
 def test_exceptions_have_both_names() -> None:
