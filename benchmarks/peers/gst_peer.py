@@ -52,6 +52,7 @@ class Channel:
         channel.set_property("buffered-amount-low-threshold", LOW)
         channel.connect("on-open", lambda _: self.opened())
         channel.connect("on-close", lambda _: self.emit("close"))
+        channel.connect("on-error", lambda _, error: self.emit("error", error=error.message))
         channel.connect("on-buffered-amount-low", lambda _: self.room())
         channel.connect("on-message-string", lambda _, text: self.take(text or ""))
         channel.connect("on-message-data", lambda _, data: self.take(data.get_data() or b"" if data else b""))
@@ -65,15 +66,20 @@ class Channel:
         if not told:
             self.emit("open", id=self.channel.get_property("id"))
 
+    def look(self) -> None:
+        """It may have opened before anybody listened."""
+        if self.channel.get_property("ready-state") == GstWebRTC.WebRTCDataChannelState.OPEN:
+            self.opened()
+
     def room(self) -> None:
         with self.changed:
             self.changed.notify_all()
 
     def send(self, data: bytes | str) -> None:
         if isinstance(data, str):
-            self.channel.emit("send-string", data)
+            self.channel.emit("send-string", data or None)  # the empty message has a type of its own
         else:
-            self.channel.emit("send-data", GLib.Bytes.new(data))
+            self.channel.emit("send-data", GLib.Bytes.new(data) if data else None)
 
     def take(self, data: bytes | str) -> None:
         if self.mode == "echo":
@@ -164,8 +170,7 @@ class Connection:
             **{member: get(member) for member in ("label", "protocol", "ordered", "negotiated", "id")},
             **{member: None if limit < 0 else limit for member, limit in limits.items()},
         )
-        if nick(get("ready-state")) == "open":
-            added.opened()
+        added.look()
 
     def track_arrived(self, pad: Any) -> None:
         if pad.get_direction() != Gst.PadDirection.SRC:
@@ -293,7 +298,8 @@ class Peer:
         created = connection.bin.emit("create-data-channel", label, structure)
         if created is None:
             raise RuntimeError("no channel")
-        connection.channels[channel] = Channel(pc, channel, created, mode)
+        connection.channels[channel] = added = Channel(pc, channel, created, mode)
+        added.look()
 
     def send(self, pc: str, channel: str, text: str | None = None, data: str = "") -> None:
         self.connections[pc].channels[channel].send(base64.b64decode(data) if text is None else text)

@@ -7,8 +7,6 @@ import pytest
 import rtcore
 from benchmarks.peers.session import Open
 
-pytestmark = pytest.mark.able("channels")
-
 COUNT = 20
 
 
@@ -47,6 +45,7 @@ async def test_channel_closed_there(opened: Open, by: str) -> None:
         assert other.ready_state == "open"
 
 
+@pytest.mark.able("parts")
 async def test_connection_closed_here(opened: Open, by: str) -> None:
     async with opened() as session:
         ours, theirs = await session.connect(by)
@@ -56,6 +55,7 @@ async def test_connection_closed_here(opened: Open, by: str) -> None:
         await theirs.until(lambda: theirs.closed)
 
 
+@pytest.mark.able("parts")
 async def test_connection_closed_there(opened: Open, by: str) -> None:
     async with opened() as session:
         ours, _ = await session.connect(by)

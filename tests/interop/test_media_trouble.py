@@ -75,7 +75,6 @@ async def test_five_percent_lost(call: OpenCall, by: str) -> None:
             assert one(await call.theirs("inbound-rtp", "audio"))["concealedSamples"] > 0
 
 
-@pytest.mark.able("channels")
 async def test_data_beside_media(call: OpenCall, by: str) -> None:
     async with call() as call:
         await call.start(by)

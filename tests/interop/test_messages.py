@@ -9,18 +9,16 @@ import pytest
 
 import rtcore
 from benchmarks.peers.session import Open
+from benchmarks.peers.stacks import Stack
 
-pytestmark = pytest.mark.able("channels")
 
-
-def every_kind(largest: int) -> list[str | bytes]:
-    text = "".join(map(chr, (0, 0x41, 0xE9, 0x20AC, 0x1D11E)))  # one to four bytes of UTF-8
+def every_kind(stack: Stack, largest: int) -> list[str | bytes]:
+    characters = (0, 0x41, 0xE9, 0x20AC, 0x1D11E)  # one to four bytes of UTF-8
     return [
         "text",
-        text,
+        "".join(chr(each) for each in characters if each or stack.zeros),
         b"\x00\xffbinary",
-        "",
-        b"",
+        *(("", b"") if stack.empties else ()),
         os.urandom(1200),
         os.urandom(largest),
         "t" * largest,
@@ -31,7 +29,7 @@ def every_kind(largest: int) -> list[str | bytes]:
 async def test_kinds_there(opened: Open, by: str) -> None:
     async with opened() as session:
         ours, theirs = await session.connect(by)
-        messages = every_kind(session.largest)
+        messages = every_kind(session.stack, session.largest)
         for message in messages:
             await ours.send(message)
         await theirs.until(lambda: len(theirs.messages) >= len(messages))
@@ -41,7 +39,7 @@ async def test_kinds_there(opened: Open, by: str) -> None:
 async def test_kinds_here(opened: Open, by: str) -> None:
     async with opened() as session:
         ours, theirs = await session.connect(by)
-        messages = every_kind(session.largest)
+        messages = every_kind(session.stack, session.largest)
         for message in messages:
             await theirs.send(message)
         assert [await ours.receive() for _ in messages] == messages
