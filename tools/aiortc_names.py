@@ -67,8 +67,13 @@ def modules() -> list[str]:
     return ["", *sorted(module.name.removeprefix("aiortc.") for module in found)]
 
 
-def names() -> Iterator[Name]:
+@cache
+def names() -> tuple[Name, ...]:
     """All public names."""
+    return tuple(walk())
+
+
+def walk() -> Iterator[Name]:
     for short in modules():
         theirs, ours = (
             import_module(".".join(filter(None, (base, short)))) for base in ("aiortc", "rtcore.aiortc")
@@ -129,6 +134,7 @@ def members(short: str, name: str, theirs: type, ours: type) -> Iterator[Name]:
         yield Name(short, f"{name} event {event}", "event", "" if event in texts() else "never emitted")
 
 
+@cache
 def assigned(cls: type) -> list[str]:
     """Attributes that a class, or one of ours that it is made of, gives its instances."""
     found: list[str] = []
@@ -204,7 +210,7 @@ def signature_difference(theirs: inspect.Signature, ours: inspect.Signature) -> 
 
 def gaps() -> list[Name]:
     """Names that are neither there nor declared absent, and those declared absent that aiortc has not."""
-    found = list(names())
+    found = names()
     known = {(name.module, name.name) for name in found}
     stale = [
         Name(module, name, "", "declared absent, but no name of aiortc")
@@ -217,7 +223,7 @@ def gaps() -> list[Name]:
 
 def page() -> str:
     """The page's text."""
-    found = list(names())
+    found = names()
     absent = [name for name in found if name.problem]
     out = [HEAD.format(version=aiortc.__version__, present=len(found) - len(absent), absent=len(absent))]
     for short in modules():

@@ -219,7 +219,10 @@ def absent(module: str, name: str, way: str) -> type:
 
 
 def message(module: str, name: str, way: str) -> str:
-    return f"aiortc.{module}.{name} has no counterpart: rtcore's way is {way.replace('`', '')} (docs/migrating-from-aiortc.md)"
+    plain = way.replace("`", "")
+    return (
+        f"aiortc.{module}.{name} has no counterpart: rtcore's way is {plain} (docs/migrating-from-aiortc.md)"
+    )
 
 
 def attributes_of(module: str) -> Callable[[str], Any]:

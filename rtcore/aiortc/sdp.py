@@ -256,7 +256,7 @@ class MediaDescription:
         self.sctp_port = media.sctp_port
         if media.max_message_size is not None:
             self.sctpCapabilities = RTCSctpCapabilities(maxMessageSize=media.max_message_size)
-        if media.setup:
+        if media.setup in DTLS_SETUP_ROLE:  # "holdconn" (RFC 4145) says that there is to be no transport yet
             fingerprints = [
                 RTCDtlsFingerprint(one.algorithm, one.digest.hex(":").upper()) for one in media.fingerprints
             ]

@@ -87,6 +87,15 @@ assert aiortc is rtcore.aiortc and theirs is not aiortc.rtp
     )
 
 
+def test_rtcore_does_not_load_it() -> None:
+    run("import sys, rtcore; assert not {'rtcore.aiortc', 'pyee'} & {*sys.modules}")
+
+
+def test_without_pyee() -> None:
+    out = run("import sys; sys.modules['pyee'] = None; import rtcore.aiortc", code=1)
+    assert "pip install rtcore[aiortc]" in out
+
+
 def test_runs_a_program(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     (tmp_path / "beside.py").write_text("import aiortc\nNAME = aiortc.__name__\n")

@@ -151,6 +151,21 @@ def test_malformed(text: str) -> None:
         ours.SessionDescription.parse(text)
 
 
+@given(st.data())
+def test_nothing_but_value_errors(data: st.DataObject) -> None:
+    lines = data.draw(st.sampled_from(VECTORS)).read_bytes().decode().splitlines(keepends=True)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        cut = data.draw(st.integers(0, len(lines[at])))
+        lines[at] = lines[at][:cut] + data.draw(st.text(max_size=3)) + lines[at][cut + 1 :]
+    try:
+        description = ours.SessionDescription.parse("".join(lines))
+        str(description)
+    except ValueError:
+        return
+    assert description.origin
+
+
 def test_malformed_line_has_its_number() -> None:
     with pytest.raises(SdpError) as raised:
         ours.SessionDescription.parse(str(everything(ours)).replace("a=ice-ufrag:ufrag", "a=ice-ufrag:", 1))
