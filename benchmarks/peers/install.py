@@ -1,8 +1,9 @@
 """Brings the peers to this machine: `python -m benchmarks.peers.install [--interop]`.
 
 Everything goes into `benchmarks/peers/build/`, and only once: a stamp beside each part says from what it was
-made. Without `--interop` the stacks of the benchmarks are installed; with it usrsctp too, and GStreamer
-and the browsers are looked for. What the machine lacks is named in one line each, and the exit status is 1.
+made. Without `--interop` the stacks of the benchmarks are installed; with it usrsctp and the programs on
+aiortc too (about a minute, 1.7 GB), and GStreamer and the browsers are looked for. What the machine lacks is
+named in one line each, and the exit status is 1.
 """
 
 import argparse
@@ -12,6 +13,8 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +23,8 @@ BUILD = HERE / "build"
 NODE_MODULES = BUILD / "node" / "node_modules"
 PION = BUILD / "pion"
 USRSCTP = BUILD / "usrsctp_peer"
+PROGRAMS_VENV = BUILD / "programs-venv"
+PROGRAMS_PYTHON = PROGRAMS_VENV / "bin" / "python"
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 """Whose packages have GStreamer's bindings."""
@@ -157,6 +162,24 @@ def find_gstreamer() -> None:
         raise Missing(f"GStreamer: {found.stderr.strip()}: apt install {packages} python3-gi python3-numpy")
 
 
+def install_programs() -> None:
+    """Packages from PyPI that are programs on aiortc, with all that they require, in an environment of
+    their own; what they do not bring along, rtcore above all, is taken from this one."""
+    packages = HERE / "programs.txt"
+
+    def make() -> None:
+        shutil.rmtree(PROGRAMS_VENV, ignore_errors=True)
+        venv.create(PROGRAMS_VENV, with_pip=True)
+        pip = [PROGRAMS_PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+        run([*pip, "-r", packages], HERE)
+        here, there = (
+            sysconfig.get_path("purelib", vars={"base": str(base)}) for base in (sys.prefix, PROGRAMS_VENV)
+        )
+        (Path(there) / "rtcore-beside.pth").write_text(f"import site; site.addsitedir({here!r})\n")
+
+    once("programs", [packages], make)
+
+
 def find_chromium() -> None:
     need(CHROMIUM, "chromium")
 
@@ -167,10 +190,10 @@ def find_firefox() -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Installs the other WebRTC stacks.")
-    parser.add_argument("--interop", action="store_true", help="usrsctp, GStreamer and the browsers too")
+    parser.add_argument("--interop", action="store_true", help="usrsctp, GStreamer, programs, browsers too")
     parts = [install_node, install_pion]
     if parser.parse_args().interop:
-        parts += [install_usrsctp, find_gstreamer, find_chromium, find_firefox]
+        parts += [install_usrsctp, install_programs, find_gstreamer, find_chromium, find_firefox]
     status = 0
     for part in parts:
         try:

@@ -107,6 +107,10 @@ PEERS = [AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL, GSTREAMER, CHROMIUM, FIREFO
 
 RTCORE = Stack("rtcore", pair=(*PYTHON, "benchmarks.peers.pair", "rtcore"))
 RTCORE_THREADED = Stack("rtcore, threaded", pair=(*PYTHON, "benchmarks.peers.pair", "rtcore:threaded"))
+RTCORE_AIORTC = Stack(
+    "rtcore.aiortc",  # aiortc's programs, with nothing but the import changed
+    pair=(*PYTHON, "benchmarks.peers.run_program", "rtcore.aiortc", "-m", "benchmarks.peers.pair", "aiortc"),
+)
 
-PAIRS = [RTCORE, RTCORE_THREADED, AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL]
-CALLERS = [RTCORE, RTCORE_THREADED, AIORTC]  # with audio and video
+PAIRS = [RTCORE, RTCORE_THREADED, RTCORE_AIORTC, AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL]
+CALLERS = [RTCORE, RTCORE_THREADED, RTCORE_AIORTC, AIORTC]  # with audio and video

@@ -18,7 +18,7 @@ from benchmarks.peers import signaling
 from benchmarks.peers.call import Call, OpenCall, call_with
 from benchmarks.peers.process import Remote, start
 from benchmarks.peers.session import Open, Session, session_with
-from benchmarks.peers.stacks import PEERS, Stack
+from benchmarks.peers.stacks import CHROMIUM, PEERS, Stack
 
 LIMIT = 60.0  # seconds a test may take
 
@@ -77,6 +77,14 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 def remote(runner: asyncio.Runner, stack: Stack) -> Iterator[Remote]:
     """The stack's program or browser, started once for all of its tests."""
     remote = runner.run(start(stack))
+    yield remote
+    runner.run(remote.close())
+
+
+@pytest.fixture(scope="session")
+def chromium(runner: asyncio.Runner) -> Iterator[Remote]:
+    """A page, for the programs of others."""
+    remote = runner.run(start(CHROMIUM))
     yield remote
     runner.run(remote.close())
 
