@@ -53,15 +53,13 @@ ABSENT: Mapping[str, Mapping[str, str]] = {
     ),
     "codecs.h264": _names(
         codecs="H264Decoder.codec H264Encoder.buffer_data H264Encoder.buffer_pts H264Encoder.codec pairwise",
-        payload="NAL_TYPE_FU_A NAL_TYPE_STAP_A NAL_HEADER_SIZE FU_A_HEADER_SIZE LENGTH_FIELD_SIZE "
-        "STAP_A_HEADER_SIZE H264PayloadDescriptor",
+        payload="NAL_HEADER_SIZE FU_A_HEADER_SIZE LENGTH_FIELD_SIZE STAP_A_HEADER_SIZE",
     ),
     "codecs.opus": _names(
         codecs="OpusDecoder.codec OpusEncoder.codec OpusEncoder.resampler OpusEncoder.first_packet_pts"
     ),
     "codecs.vpx": _names(
         codecs="Vp8Decoder.codec Vp8Encoder.codec Vp8Encoder.picture_id number_of_threads",
-        payload="VpxPayloadDescriptor",
     ),
     "contrib.media": _names(
         files="blackhole_consume player_worker_decode player_worker_demux MediaRecorderContext "

@@ -16,6 +16,7 @@ from rtcore.sdp.transceiver import DIRECTIONS
 from . import rtcsctptransport
 from ._bundle import Connection
 from ._edited import with_candidates
+from ._media_options import media_options
 from ._private import Private, attributes_of
 from ._tracks import outbound
 from .exceptions import InternalError
@@ -60,6 +61,7 @@ class RTCPeerConnection(AsyncIOEventEmitter, Private):
         options.setdefault(
             "ice_servers", stun_urls(configuration.iceServers, configuration.iceTransportPolicy)
         )
+        options = media_options() | options
         options.setdefault("max_message_size", rtcsctptransport.LOCAL_MAX_MESSAGE_SIZE)
         if (mtu := rtcsctptransport.path_mtu()) is not None:
             options.setdefault("mtu", mtu)

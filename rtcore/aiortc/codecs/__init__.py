@@ -1,6 +1,7 @@
 """Which codecs there are, and encoders and decoders of them by their parameters.
 
-`CODECS` and `HEADER_EXTENSIONS` are what connections offer: programs may change them before they make one."""
+`CODECS` is what connections offer: programs may change it before they make one. rtcore has more codecs:
+`RTCPeerConnection(codecs=rtcore.sdp.default_codecs("video"))`."""
 
 from __future__ import annotations
 
