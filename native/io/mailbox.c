@@ -7,7 +7,9 @@
 typedef struct waiting {
     rt_frame *first, *last;
     uint32_t count;
+    uint32_t tokens;              /* for frames: as many, or more */
     uint32_t dropped;             /* since the taker was told */
+    size_t bytes;                 /* of the frames, as allocated */
     uint8_t key_frames, bitrates; /* a bit per encoding that has a token */
     uint64_t bitrate[RT_MEDIA_ENCODINGS];
 } waiting;
@@ -17,6 +19,7 @@ _Static_assert(RT_MEDIA_ENCODINGS <= 8, "a bit per encoding");
 struct rt_mailbox {
     uint64_t references;
     uint32_t max_frames;
+    size_t max_bytes;
     uint32_t section_count;
     bool closed;
     rt_mailbox_tap *tap; /* NULL: none */
@@ -24,12 +27,13 @@ struct rt_mailbox {
     waiting *sections; /* by their number */
 };
 
-rt_mailbox *rt_mailbox_new(uint32_t max_frames)
+rt_mailbox *rt_mailbox_new(uint32_t max_frames, size_t max_bytes)
 {
     rt_mailbox *mailbox = calloc(1, sizeof *mailbox);
     if (mailbox) {
         mailbox->references = 1;
         mailbox->max_frames = max_frames;
+        mailbox->max_bytes = max_bytes;
     }
     return mailbox;
 }
@@ -50,6 +54,7 @@ static rt_frame *pop(waiting *w)
         w->first = frame->next;
         frame->next = NULL;
         w->count--;
+        w->bytes -= frame->capacity;
     }
     return frame;
 }
@@ -93,20 +98,28 @@ static rt_mailbox_put_result token(rt_mailbox *mailbox)
     return RT_MAILBOX_TOKEN;
 }
 
+static bool has_room(const rt_mailbox *mailbox, const waiting *w, const rt_frame *frame)
+{
+    return w->count == 0 || (w->count < mailbox->max_frames && w->bytes + frame->capacity <= mailbox->max_bytes);
+}
+
 static rt_mailbox_put_result put_frame(rt_mailbox *mailbox, waiting *w, rt_frame *frame)
 {
-    bool full = w->count >= mailbox->max_frames;
-    if (full) { /* its token now stands for the next one */
+    while (!has_room(mailbox, w, frame)) { /* its token now stands for the next one */
         rt_frame_unref(pop(w));
         w->dropped++;
     }
     frame->next = NULL;
+    w->bytes += frame->capacity;
     if (w->count++ == 0)
         w->first = frame;
     else
         w->last->next = frame;
     w->last = frame;
-    return full ? RT_MAILBOX_TAKEN : token(mailbox);
+    if (w->tokens >= w->count)
+        return RT_MAILBOX_TAKEN;
+    w->tokens++;
+    return token(mailbox);
 }
 
 rt_mailbox_put_result rt_mailbox_put(rt_mailbox *mailbox, const rt_media_event *event)
@@ -155,8 +168,13 @@ rt_mailbox_take_result rt_mailbox_take(rt_mailbox *mailbox, rt_media_event_type 
         return RT_MAILBOX_BEFORE;
     }
     if (type == RT_MEDIA_EVENT_FRAME) {
+        assert(w->tokens >= w->count);
+        w->tokens--;
         out->frame = pop(w);
-        assert(out->frame); /* as many tokens as frames */
+        if (!out->frame) {
+            release(mailbox);
+            return RT_MAILBOX_NOTHING;
+        }
         out->encoding = out->frame->encoding;
         out->ssrc = out->frame->ssrc;
     } else if (type == RT_MEDIA_EVENT_KEY_FRAME) {

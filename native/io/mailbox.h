@@ -1,11 +1,14 @@
 /* What one peer's media has for its taker, while that is busy: frames by section, requests by encoding.
  *
- * A frame waits in its section's queue; when `max_frames` wait there, the oldest goes and is counted. A request
- * that repeats itself (a key frame is needed, another bitrate) waits once, with its last value. So nothing grows
- * however long the taker is busy, and what it gets then is the newest.
+ * A frame waits in its section's queue, which has two bounds: `max_frames`, and `max_bytes` of memory. Where a new
+ * frame would be beyond either, the oldest go, as many as it takes, and are counted (RT_MEDIA_EVENT_DROPPED, before
+ * the next frame); the newest stays, however large. A request that repeats itself (a key frame is needed, another
+ * bitrate) waits once, with its last value. So nothing grows however long the taker is busy, and what it gets then
+ * is the newest.
  *
- * The outbox keeps the order among all events: for each thing that waits here it has a token in its queue. All
- * calls are made under the outbox's lock.
+ * The outbox keeps the order among all events: for what waits here it has tokens in its queue, one for each request,
+ * and for frames no fewer than wait. A frame that goes leaves its token to those after it; one that finds no frame any
+ * more stands for nothing. All calls are made under the outbox's lock.
  */
 #ifndef RT_IO_MAILBOX_H
 #define RT_IO_MAILBOX_H
@@ -14,8 +17,11 @@
 
 typedef struct rt_mailbox rt_mailbox;
 
+/* Per section, where nobody says otherwise: seconds of what a camera sends, one of 64 Mbit/s. */
+#define RT_MAILBOX_BYTES ((size_t)8 << 20)
+
 /* One reference, the owner's; each token is another. NULL when there is no memory. */
-rt_mailbox *rt_mailbox_new(uint32_t max_frames);
+rt_mailbox *rt_mailbox_new(uint32_t max_frames, size_t max_bytes);
 /* The owner's reference ends: what waits is freed, tokens stand for nothing. */
 void rt_mailbox_close(rt_mailbox *mailbox);
 

@@ -68,7 +68,7 @@ rt_status rt_worker_peer_restarted(rt_worker_peer *peer);
 /* Tells the agent of the peer's sockets once more: a restarted one gathers again. */
 rt_status rt_worker_peer_gather(rt_worker_peer *peer);
 /* Its media begins (rt_peer_start_media): `random` and `ntp_offset` of `config` are filled in. Frames that wait for
- * their taker are bounded by `max_frames` of it per section. */
+ * their taker are bounded by `max_frames` of it per section (and in bytes: io/mailbox.h). */
 rt_status rt_worker_start_media(rt_worker_peer *peer, rt_media_config *config);
 /* As rt_media_set_section; only frames of sections that were set here come as events. RT_UNEXPECTED: there is no
  * media. */

@@ -225,7 +225,7 @@ static uint64_t ntp_offset(void)
 
 rt_status rt_worker_start_media(rt_worker_peer *peer, rt_media_config *config)
 {
-    rt_mailbox *mailbox = rt_mailbox_new(config->max_frames);
+    rt_mailbox *mailbox = rt_mailbox_new(config->max_frames, RT_MAILBOX_BYTES);
     if (!mailbox)
         return RT_NO_MEMORY;
     config->ntp_offset = ntp_offset();

@@ -53,8 +53,8 @@ class Media:
 
     One per peer, made with its first section: packets that come earlier are counted and dropped. `mtu`:
     largest datagram in bytes, UDP payload, at least 576; bitrates of all that is sent, bit/s. `max_frames`:
-    how many frames of a section may wait for the event loop; the oldest are dropped. `ConnectionError` from
-    all methods once the peer is closed, `ValueError` if it has media already.
+    how many frames of a section may wait for the event loop (and no more than 8 MiB of them); the oldest are
+    dropped. `ConnectionError` from all methods once the peer is closed, `ValueError` if it has media already.
     """
 
     def __init__(

@@ -4,6 +4,7 @@
 #include "io/outbox.h"
 
 #define EVENTS_MAX 4096
+#define MAX_BYTES 20000
 
 static rt_peer_event *events;
 static size_t event_count, event_at;
@@ -29,15 +30,20 @@ static rt_peer_event *add(rt_peer_event_type type)
     return event;
 }
 
-static void add_frame(uint8_t section, int64_t timestamp)
+static void add_frame_of(size_t size, uint8_t section, int64_t timestamp)
 {
     rt_media_event *media = &add(RT_PEER_EVENT_MEDIA)->media;
     media->type = RT_MEDIA_EVENT_FRAME;
     media->section = section;
-    media->frame = rt_frame_new(10);
+    media->frame = rt_frame_new(size);
     CHECK(media->frame);
     media->frame->section = section;
     media->frame->timestamp = timestamp;
+}
+
+static void add_frame(uint8_t section, int64_t timestamp)
+{
+    add_frame_of(10, section, timestamp);
 }
 
 static void add_media(rt_media_event_type type, uint8_t section, uint8_t encoding, uint64_t bitrate)
@@ -67,7 +73,7 @@ static size_t collect(rt_outbox *outbox, rt_mailbox *mailbox)
 static void open_all(rt_outbox *outbox, rt_mailbox **mailbox, uint32_t max_frames)
 {
     CHECK_EQ(rt_outbox_init(outbox, false), RT_OK);
-    *mailbox = rt_mailbox_new(max_frames);
+    *mailbox = rt_mailbox_new(max_frames, MAX_BYTES);
     CHECK(*mailbox);
     CHECK_EQ(rt_outbox_open_section(outbox, *mailbox, 3), RT_OK);
     CHECK_EQ(rt_outbox_open_section(outbox, *mailbox, 1), RT_OK);
@@ -149,6 +155,75 @@ static void the_oldest_frames_go_and_are_told_of(void)
     collect(&outbox, mailbox);
     take_frame(&outbox, 1, 10);
     close_all(&outbox, mailbox);
+}
+
+/* Bytes are bounded, too: a large frame pushes out several small ones, whose tokens then stand for what comes later. */
+static void frames_are_bounded_by_their_bytes(void)
+{
+    rt_outbox outbox;
+    rt_mailbox *mailbox;
+    open_all(&outbox, &mailbox, 100);
+    for (int i = 0; i < 6; i++)
+        add_frame_of(MAX_BYTES / 5, 1, i);
+    CHECK_EQ(collect(&outbox, mailbox), 5); /* the sixth has the first one's token */
+    add_message();
+    add_frame_of(MAX_BYTES - MAX_BYTES / 5, 1, 6);
+    CHECK_EQ(collect(&outbox, mailbox), 1);
+    add_frame_of(MAX_BYTES / 5, 3, 70); /* another section's bound is its own */
+    CHECK_EQ(collect(&outbox, mailbox), 1);
+    CHECK_EQ(take_media(&outbox, RT_MEDIA_EVENT_DROPPED, 1).count, 5);
+    take_frame(&outbox, 1, 5);
+    add_frame(1, 7); /* a spare token is used */
+    CHECK_EQ(collect(&outbox, mailbox), 0);
+    take_frame(&outbox, 1, 6);
+    take_frame(&outbox, 1, 7);
+    take_message(&outbox); /* two spare ones stood before it */
+    take_frame(&outbox, 3, 70);
+    CHECK(rt_outbox_empty(&outbox));
+    add_frame(1, 8);
+    CHECK_EQ(collect(&outbox, mailbox), 1);
+    take_frame(&outbox, 1, 8);
+    close_all(&outbox, mailbox);
+}
+
+/* Nothing would ever come of a frame that goes for its own size. */
+static void the_newest_frame_stays_however_large(void)
+{
+    rt_outbox outbox;
+    rt_mailbox *mailbox;
+    open_all(&outbox, &mailbox, 100);
+    for (int i = 0; i < 50; i++) {
+        add_frame_of(3 * MAX_BYTES, 1, 2 * i);
+        CHECK_EQ(collect(&outbox, mailbox), i == 0);
+        add_frame(1, 2 * i + 1);
+        CHECK_EQ(collect(&outbox, mailbox), 0);
+    }
+    CHECK_EQ(take_media(&outbox, RT_MEDIA_EVENT_DROPPED, 1).count, 99);
+    take_frame(&outbox, 1, 99);
+    CHECK(rt_outbox_empty(&outbox));
+    close_all(&outbox, mailbox);
+}
+
+/* However many tokens are left over, taken or not, their references end. */
+static void spare_tokens_are_released(void)
+{
+    for (int taken = 0; taken < 2; taken++) {
+        rt_outbox outbox;
+        rt_mailbox *mailbox;
+        open_all(&outbox, &mailbox, 100);
+        for (int i = 0; i < 20; i++)
+            add_frame_of(MAX_BYTES / 20, 1, i);
+        add_frame_of(MAX_BYTES, 1, 20);
+        CHECK_EQ(collect(&outbox, mailbox), 20);
+        if (taken) {
+            CHECK_EQ(take_media(&outbox, RT_MEDIA_EVENT_DROPPED, 1).count, 20);
+            take_frame(&outbox, 1, 20);
+            rt_worker_event event;
+            CHECK_EQ(rt_outbox_take(&outbox, &event, 1), 0);
+            CHECK(rt_outbox_empty(&outbox));
+        }
+        close_all(&outbox, mailbox);
+    }
 }
 
 static void requests_wait_once_with_their_last_value(void)
@@ -259,6 +334,9 @@ int main(int argc, char **argv)
     CHECK(events);
     RUN(everything_keeps_its_order);
     RUN(the_oldest_frames_go_and_are_told_of);
+    RUN(frames_are_bounded_by_their_bytes);
+    RUN(the_newest_frame_stays_however_large);
+    RUN(spare_tokens_are_released);
     RUN(requests_wait_once_with_their_last_value);
     RUN(a_section_that_nobody_opened_has_no_frames);
     RUN(a_closed_mailbox_gives_nothing);
