@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Awaitable, Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import av
@@ -16,9 +17,9 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
 import rtcore
-from rtcore.media import EncodedFrame, MediaTrack, RemoteTrack, TestPicture, TestTone
+from rtcore.media import EncodedFrame, MediaTrack, RemoteTrack, TestPicture, TestTone, codecs
 from rtcore.media.synthetic import frequency_of, read_counter
-from rtcore.sdp import default_codecs
+from rtcore.sdp import RtpCodec, default_codecs
 from test_connection_live import LOOPBACK, exchange, pair
 
 VP8, H264 = (next(c for c in default_codecs("video") if c.name == name) for name in ("VP8", "H264"))
@@ -614,6 +615,66 @@ def test_an_encoder_that_fails_is_told_of_and_the_connection_goes_on() -> None:
             assert "no longer sent" in told[0]["message"]
             assert isinstance(told[0]["exception"], TypeError)
             assert a.connection_state == "connected"
+
+    run(main)
+
+
+def test_encoders_are_chosen() -> None:
+    async def main() -> None:
+        made: list[tuple[str, int]] = []
+
+        def make(codec: RtpCodec, *, bitrate: int | None = None) -> codecs.Encoder:
+            made.append((codec.name, bitrate or 0))
+            return codecs.create_encoder(codec, bitrate=bitrate, speed=12)
+
+        async with pair() as (a, b):
+            sender = a.add_track(TestPicture(width=320, height=180))
+            assert sender.encoder is codecs.create_encoder
+            sender.encoder = make
+            await exchange(a, b)
+            remote = tracks_of(b)["video"]
+            await remote.recv()
+            assert made == [("VP8", made[0][1])]
+            assert made[0][1] > 0
+            sender.encoder = partial(codecs.create_encoder, temporal_layers=2)
+            while not (await remote.recv()).opaque.temporal:
+                pass
+            assert rises(await counters(remote, 5))
+            assert len(made) == 1
+            with pytest.raises(TypeError, match="function"):
+                sender.encoder = None
+
+    run(main)
+
+
+def test_a_receiver_is_paused() -> None:
+    async def main() -> None:
+        async with pair() as (a, b):
+            a.add_track(TestPicture(width=320, height=180))
+            await exchange(a, b)
+            receiver = b.get_transceivers()[0].receiver
+            await receiver.track.recv()
+            receiver.paused = True
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(counters(receiver.track, 12), 0.8)  # a few may have waited
+            receiver.paused = False
+            assert rises(await counters(receiver.track, 5))
+
+    run(main)
+
+
+def test_senders_tell_that_they_are_stopped() -> None:
+    async def main() -> None:
+        async with pair() as (a, b):
+            told: list[str] = []
+            for name in ("first", "second"):
+                sender = a.add_track(TestPicture(width=320, height=180))
+                sender.on("stopped", partial(told.append, name))
+            await exchange(a, b)
+            a.get_transceivers()[0].stop()
+            assert told == ["first"]
+            await a.close()
+            assert told == ["first", "second"]
 
     run(main)
 

@@ -358,6 +358,88 @@ async def test_a_slow_reader_of_decoded_frames_loses_the_oldest_and_is_told() ->
 
 
 @asynchronous
+async def test_what_waits_is_seen_taken_and_dropped() -> None:
+    track = remote(VP8)
+    frames = coded(16)
+    assert track.take() is None
+    track._deliver(frames[0])
+    await track.recv()
+    for frame in frames[1:6]:
+        track._deliver(frame)
+    await until(lambda: track.frames_waiting == 5)
+    assert read_counter(track.take()) == 1  # type: ignore[arg-type]
+    assert track.clear() == 4
+    assert (track.take(), track.frames_waiting, track.frames_dropped) == (None, 0, 0)
+    for frame in frames[6:12]:
+        track._deliver(frame)
+    assert track.clear() == 0  # they are decoded, and dropped: those that follow need them
+    for frame in frames[12:]:
+        track._deliver(frame)
+    assert [read_counter(await track.recv()) for _ in range(4)] == [12, 13, 14, 15]  # type: ignore[arg-type]
+    assert (track.decode_errors, track.frames_dropped) == (0, 0)
+
+
+@asynchronous
+async def test_what_waits_before_anybody_reads_is_dropped_up_to_a_key_frame() -> None:
+    asked: list[None] = []
+    track = remote(VP8, request_key_frame=lambda: asked.append(None))
+    frames = coded(6, keys=(4,))
+    for frame in frames[:3]:
+        track._deliver(frame)
+    assert track.clear() == 0
+    assert len(asked) == 1
+    for frame in frames[3:]:
+        track._deliver(frame)
+    assert read_counter(await track.recv()) == 4  # type: ignore[arg-type]
+
+
+@asynchronous
+async def test_frames_that_are_lost_count_as_dropped_ones() -> None:
+    track = remote(PCMU)
+    frames = sound(300)
+    track._deliver(frames[0])
+    await track.recv()
+    for frame in frames[1:200]:
+        track._deliver(frame)
+    track.clear()
+    for frame in frames[200:]:  # more than can wait: the oldest go, which were to be dropped
+        track._deliver(frame)
+    track._end()
+    assert [frame.pts for frame in await rest(track)] == [160 * index for index in range(200, 300)]
+
+
+@asynchronous
+async def test_decoders_are_chosen() -> None:
+    made: list[RtpCodec] = []
+
+    def make(codec: RtpCodec) -> codecs.Decoder:
+        made.append(codec)
+        return codecs.create_decoder(codec, library="libvpx")
+
+    track = remote(VP8)
+    track.decoder = make
+    for frame in coded(3):
+        track._deliver(frame)
+    assert [read_counter(await track.recv()) for _ in range(3)] == [0, 1, 2]  # type: ignore[arg-type]
+    assert made == [VP8]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_opus_is_decoded_to_as_many_channels_as_one_wants(channels: int) -> None:
+    for source in (1, 2):
+        wave = (np.sin(2 * np.pi * 440 * np.arange(9600) / 48000) * 8000).astype(np.int16)
+        with codecs.create_encoder(OPUS, channels=source) as encoder:
+            packets = encoder.encode(to_frame(np.repeat(wave[:, None], source, axis=1), 48000, 0))
+        with codecs.create_decoder(OPUS, channels=channels) as decoder:
+            heard = [frame for packet in packets for frame in decoder.decode(packet)]
+        assert {frame.layout.nb_channels for frame in heard} == {channels}
+        samples = np.concatenate([frame.to_ndarray().reshape(-1, channels) for frame in heard])[2400:]
+        assert frequency_of(samples, 48000) == pytest.approx(440, rel=0.03)
+    with pytest.raises(ValueError, match="channels"):
+        codecs.create_decoder(OPUS, channels=3)
+
+
+@asynchronous
 async def test_what_nobody_reads_is_not_decoded_and_not_kept() -> None:
     requests: list[int] = []
     track = remote(VP8, request_key_frame=lambda: requests.append(1))

@@ -341,6 +341,18 @@ async def test_open_files_are_written_and_played(tmp_path: Path) -> None:
     assert [one.pts - sounds[0].pts for one in sounds] == [320 * place for place in range(len(sounds))]
 
 
+@pytest.mark.parametrize("skip_late", [True, False])
+@asynchronous
+async def test_a_reader_that_is_too_slow(film: Path, skip_late: bool) -> None:
+    async with MediaPlayer(film, audio=False, skip_late=skip_late) as player:
+        assert player.video is not None
+        seen = []
+        for _ in range(12):
+            seen.append(read_counter(await player.video.recv()))  # type: ignore[arg-type]
+            await asyncio.sleep(0.12)
+    assert (seen == list(range(12))) is not skip_late
+
+
 @asynchronous
 async def test_what_a_recorder_cannot_do_is_said(tmp_path: Path) -> None:
     with pytest.raises(OperationError):
