@@ -90,6 +90,7 @@ class RTCDataChannel(AsyncIOEventEmitter, Private):
         self._ending = False  # closes when the backlog is sent
         self._listening = False
         self._watching = False
+        self._holding: asyncio.TimerHandle | None = None
         channel.on("open", self._opened)
         channel.on("close", self._closed)
 
@@ -224,7 +225,7 @@ class RTCDataChannel(AsyncIOEventEmitter, Private):
         """What comes in one burst with the channel waits for the handler that a coroutine adds a little
         later."""
         if not self._listening:
-            asyncio.get_running_loop().call_later(HOLD, self._listen)
+            self._holding = asyncio.get_running_loop().call_later(HOLD, self._listen)
 
     def _listen(self) -> None:
         if not self._listening:
@@ -251,6 +252,8 @@ class RTCDataChannel(AsyncIOEventEmitter, Private):
             self.emit("bufferedamountlow")
 
     def _closed(self) -> None:
+        if self._holding is not None:
+            self._holding.cancel()  # else it keeps the whole connection for that long
         self.emit("close")
         self.remove_all_listeners()
 

@@ -258,7 +258,10 @@ class DataChannel(Emitter):
     @property
     def buffered_amount(self) -> int:
         """Bytes given to `send` and not yet handed to the network."""
-        return self._transport.buffered_amount(self._handle) if self._handle >= 0 else 0
+        transport, handle = self._transport, self._handle
+        if handle in transport.channels and transport.running:
+            return transport.peer.buffered_amount(handle)
+        return 0
 
     @property
     def buffered_amount_low_threshold(self) -> int:
