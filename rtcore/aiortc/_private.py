@@ -175,9 +175,29 @@ INSIDE: Mapping[str, Mapping[str, str]] = {
 """rtcore's way by the name of a private attribute, without underscores and class before it, by class."""
 
 
+class _Inside:
+    """An attribute that cannot be set, either."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
+        raise AttributeError(self._text)
+
+    def __set__(self, instance: object, value: object) -> NoReturn:
+        raise AttributeError(self._text)
+
+
 class Private:
-    """For classes of this layer: reading what is private to aiortc's raises an `AttributeError` that names
-    rtcore's way, where there is one."""
+    """For classes of this layer: using what is private to aiortc's raises an `AttributeError` that names
+    rtcore's way, where there is one. Setting attributes with one underscore is not noticed."""
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        for name, way in INSIDE.get(cls.__name__, {}).items():
+            mangled = f"_{cls.__name__}__{name}"
+            text = f"{mangled} is private to aiortc: rtcore's way is {way}"
+            setattr(cls, mangled, _Inside(text))
 
     if not TYPE_CHECKING:
 

@@ -7,7 +7,9 @@ their field raise `ValueError`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from av import AudioFrame
@@ -142,32 +144,36 @@ class HeaderExtensionsMap:
     """Which id stands for which field of `HeaderExtensions`."""
 
     def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._writers: list[tuple[str, int, _Writer]] = []
 
     def configure(self, parameters: RTCRtpParameters) -> None:
+        ids = {name: id_ for id_, name in self._names.items()}
         for extension in parameters.headerExtensions:
             if name := _FIELDS.get(extension.uri):
-                self._ids[name] = extension.id
+                ids[name] = extension.id
+        self._names = {id_: name for name, id_ in ids.items()}
+        self._writers = [(name, id_, _writer(name)) for name in _FIELDS.values() if (id_ := ids.get(name))]
 
     def get(self, extension_profile: int, extension_value: bytes) -> HeaderExtensions:
         """The values of an extension block. `ValueError` for a malformed one."""
         values = HeaderExtensions()
-        names = {id_: name for name, id_ in self._ids.items()}
         for id_, content in unpack_header_extensions(extension_profile, extension_value):
-            if name := names.get(id_):
+            if name := self._names.get(id_):
                 setattr(values, name, _read(name, content))
         return values
 
     def set(self, values: HeaderExtensions) -> tuple[int, bytes]:
         """Profile and content of the extension block; (0, b"") without values."""
-        return pack_header_extensions(
-            [
-                (id_, _write(name, value))
-                for name in _FIELDS.values()
-                if (value := getattr(values, name)) is not None and (id_ := self._ids.get(name))
-            ]
-        )
+        elements = []
+        for name, id_, write in self._writers:
+            value = getattr(values, name)
+            if value is not None:
+                elements.append((id_, write(value)))
+        return pack_header_extensions(elements)
 
+
+_Writer = Callable[[Any], bytes]
 
 _SIZES = {"abs_send_time": 3, "transmission_offset": 3, "audio_level": 1, "transport_sequence_number": 2}
 
@@ -182,15 +188,21 @@ def _read(name: str, content: bytes) -> Any:
     return (number >= 0x80, number & 0x7F) if name == "audio_level" else number
 
 
-def _write(name: str, value: Any) -> bytes:
-    if name == "audio_level":
-        voice, level = value
-        return bytes([(0x80 if voice else 0) | (level & 0x7F)])
+def _writer(name: str) -> _Writer:
     size = _SIZES.get(name)
-    if size is None:
-        return str(value).encode()
+    if name == "audio_level":
+        return _write_level
+    return str.encode if size is None else partial(_write_number, name, size)
+
+
+def _write_level(value: tuple[bool, int]) -> bytes:
+    voice, level = value
+    return bytes([(0x80 if voice else 0) | (level & 0x7F)])
+
+
+def _write_number(name: str, size: int, value: int) -> bytes:
     try:
-        return int(value).to_bytes(size, "big", signed=name == "transmission_offset")
+        return value.to_bytes(size, "big", signed=name == "transmission_offset")
     except OverflowError:
         raise ValueError(f"{value} does not fit the {size} bytes of {name}") from None
 
@@ -217,16 +229,21 @@ def pack_header_extensions(extensions: list[tuple[int, bytes]]) -> tuple[int, by
     """Profile and content of the block (RFC 8285), in the two-byte form where an id or a size needs it."""
     if not extensions:
         return 0, b""
+    one_byte = True
     for id_, content in extensions:
-        if not 0 < id_ < 256 or len(content) > 255:
+        size = len(content)
+        if not 0 < id_ < 256 or size > 255:
             raise ValueError(f"a header extension has an id from 1 to 255 and up to 255 bytes, not {id_}")
-    one_byte = all(id_ < 15 and 1 <= len(content) <= 16 for id_, content in extensions)
-    elements = b"".join(
-        (bytes([id_ << 4 | len(content) - 1]) if one_byte else bytes([id_, len(content)])) + content
-        for id_, content in extensions
-    )
-    profile = ONE_BYTE_PROFILE if one_byte else TWO_BYTE_PROFILE
-    return profile, elements + bytes(padl(len(elements)))
+        one_byte = one_byte and id_ < 15 and 1 <= size <= 16
+    block = bytearray()
+    for id_, content in extensions:
+        if one_byte:
+            block.append(id_ << 4 | len(content) - 1)
+        else:
+            block += bytes((id_, len(content)))
+        block += content
+    block += bytes(padl(len(block)))
+    return ONE_BYTE_PROFILE if one_byte else TWO_BYTE_PROFILE, bytes(block)
 
 
 def compute_audio_level_dbov(frame: AudioFrame) -> int:

@@ -64,13 +64,20 @@ FMTP_INT_PARAMETERS = ["apt", "max-fr", "max-fs", "maxplaybackrate", "minptime",
 
 SSRC_INFO_ATTRS = ["cname", "msid", "mslabel", "label"]
 
-_SESSION_ORDER = ["v", "o", "s", "c", "t", "ice-lite", "group", "msid-semantic"]
-_MEDIA_ORDER = [
+
+def _ranks(*names: str) -> dict[str, int]:
+    ranks = {name: rank for rank, name in enumerate(names)}
+    ranks.update(dict.fromkeys(("rtpmap", "rtcp-fb", "fmtp"), ranks.get("codec", 0)))
+    return ranks
+
+
+_SESSION_RANKS = _ranks("v", "o", "s", "c", "t", "ice-lite", "group", "msid-semantic")
+_MEDIA_RANKS = _ranks(
     *("m", "c", *DIRECTIONS, "extmap", "mid", "msid", "rtcp", "rtcp-mux", "ssrc-group", "ssrc", "codec"),
     *("sctpmap", "sctp-port", "max-message-size", "candidate", "end-of-candidates"),
     *("ice-ufrag", "ice-pwd", "ice-options", "fingerprint", "setup"),
-]
-_CODEC_LINES = {"rtpmap", "rtcp-fb", "fmtp"}
+)
+"""aiortc's order of lines; those of codecs stay together."""
 
 
 class BitPattern:
@@ -225,7 +232,7 @@ class MediaDescription:
 
     def __str__(self) -> str:
         text = write(model.Description(model.Origin(0, 0), [self._to_model()]))
-        return _ordered("m=" + text.partition("m=")[2], _MEDIA_ORDER)
+        return _ordered("m=" + text.partition("m=")[2], _MEDIA_RANKS)
 
     @classmethod
     def _of(cls, media: model.Media, ice_lite: bool) -> MediaDescription:
@@ -368,18 +375,15 @@ class SessionDescription:
                 attributes=[("msid-semantic", str(group)) for group in self.msid_semantic],
             )
         )
-        return _ordered(text, _SESSION_ORDER) + "".join(map(str, self.media))
+        return _ordered(text, _SESSION_RANKS) + "".join(map(str, self.media))
 
 
-def _ordered(section: str, order: list[str]) -> str:
-    """The lines of a section in aiortc's order; those of codecs stay together."""
-
-    def rank(line: str) -> int:
-        letter, _, rest = line.partition("=")
-        name = re.split("[: ]", rest, maxsplit=1)[0] if letter == "a" else letter
-        return order.index("codec" if name in _CODEC_LINES else name)
-
-    return "".join(f"{line}\r\n" for line in sorted(section.splitlines(), key=rank))
+def _ordered(section: str, ranks: dict[str, int]) -> str:
+    """The lines of a section in aiortc's order."""
+    lines = section.splitlines()
+    lines.sort(key=lambda line: ranks[line[2:].partition(":")[0] if line[0] == "a" else line[0]])
+    lines.append("")
+    return "\r\n".join(lines)
 
 
 def _rtp_of(media: model.Media) -> RTCRtpParameters:

@@ -173,6 +173,15 @@ def test_private_attributes_say_rtcores_way(name: str, way: str) -> None:
             getattr(made, name)
 
 
+def test_private_attributes_cannot_be_set() -> None:
+    class RTCRtpSender(Private):
+        pass
+
+    with pytest.raises(AttributeError, match=r"rtcore\.RtpSender\.encoder"):
+        RTCRtpSender()._RTCRtpSender__encoder = None  # type: ignore[attr-defined]
+    assert not hasattr(RTCRtpSender(), "_RTCRtpSender__encoder")
+
+
 def test_private_attributes_of_real_objects() -> None:
     import rtcore.aiortc
 
