@@ -5,6 +5,7 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiortc
 import pytest
 
 import rtcore.aiortc
@@ -148,3 +149,78 @@ async def test_what_is_refused() -> None:
     await side.ice.stop()
     with pytest.raises(InvalidStateError):
         await side.gatherer.gather()
+
+
+def opus(module: Any) -> Any:
+    return module.RTCRtpCodecParameters(mimeType="audio/opus", clockRate=48000, channels=2, payloadType=96)
+
+
+def parameters_of(module: Any, mid: str) -> tuple[Any, Any]:
+    """(to send, to receive): what the two ends agreed on by themselves."""
+    made = __import__(f"{module.__name__}.rtcrtpparameters", fromlist=["RTCRtpSendParameters"])
+    send = made.RTCRtpSendParameters(codecs=[opus(module)], muxId=mid)
+    send.rtcp.cname = "by hand"
+    return send, made.RTCRtpReceiveParameters(codecs=[opus(module)], muxId=mid)
+
+
+@paired
+@pytest.mark.parametrize("mid", ["", "0"], ids=["alone", "named"])
+@live
+async def test_audio(sides: tuple[Any, Any], mid: str) -> None:
+    """One sender and one receiver at each end."""
+    ends = await started(sides)
+    receivers, senders = [], []
+    for end in ends:
+        module = end.module
+        send, receive = parameters_of(module, mid)
+        receiver = module.RTCRtpReceiver("audio", end.dtls)
+        if module is not rtcore.aiortc:  # which needs a track for what it hears
+            receiver._track = aiortc.rtcrtpreceiver.RemoteStreamTrack(kind="audio")
+            receiver._set_rtcp_ssrc(1234)
+        sender = module.RTCRtpSender(module.AudioStreamTrack(), end.dtls)
+        assert (sender.kind, sender.transport, receiver.transport) == ("audio", end.dtls, end.dtls)
+        await receiver.receive(receive)
+        await sender.send(send)
+        receivers.append(receiver)
+        senders.append(sender)
+    for receiver in receivers:
+        frame = await receiver.track.recv()
+        assert (frame.sample_rate, frame.samples) == (48000, 960)
+    statistics = await senders[0].getStats()
+    (outbound,) = (one for one in statistics.values() if one.type == "outbound-rtp")
+    assert outbound.packetsSent > 0
+    for part in (*senders, *receivers):
+        await part.stop()
+    for end in ends:
+        await end.stop()
+
+
+@live
+async def test_video_with_rtx() -> None:
+    module = rtcore.aiortc
+    ends = await started((module, module))
+    capabilities = module.RTCRtpSender.getCapabilities("video")
+    vp8 = next(codec for codec in capabilities.codecs if codec.name == "VP8")
+    codecs = [
+        module.RTCRtpCodecParameters(vp8.mimeType, vp8.clockRate, payloadType=97),
+        module.RTCRtpCodecParameters("video/rtx", 90000, payloadType=98, parameters={"apt": 97}),
+    ]
+    parameters = module.rtcrtpparameters
+    sender = module.RTCRtpSender(module.VideoStreamTrack(), ends[0].dtls)
+    receiver = module.RTCRtpReceiver("video", ends[1].dtls)
+    encoding = parameters.RTCRtpDecodingParameters(
+        ssrc=sender._ssrc, payloadType=97, rtx=parameters.RTCRtpRtxParameters(ssrc=sender._rtx_ssrc)
+    )
+    told = parameters.RTCRtpReceiveParameters(codecs=codecs, muxId="v", encodings=[encoding])
+    await receiver.receive(told)
+    await sender.send(parameters.RTCRtpSendParameters(codecs=codecs, muxId="v"))
+    frame = await receiver.track.recv()
+    assert (frame.width, frame.height) == (640, 480)
+    sender.replaceTrack(None)
+    assert sender.track is None
+    for end in ends:
+        await end.stop()
+    with pytest.raises(module.InvalidStateError):
+        module.RTCRtpSender("video", ends[0].dtls)
+    with pytest.raises(module.InvalidStateError):
+        module.RTCSctpTransport(ends[0].dtls)
