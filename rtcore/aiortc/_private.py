@@ -152,7 +152,6 @@ INSIDE: Mapping[str, Mapping[str, str]] = {
         "data_channels": "the RTCDataChannel objects that createDataChannel() and the event give",
         "outbound_queue": "RTCDataChannel.bufferedAmount",
     },
-    "RTCDataChannel": {"setReadyState": _STATE, "addBufferedAmount": "RTCDataChannel.bufferedAmount"},
     "RTCRtpSender": {
         "encoder": "rtcore.RtpSender.encoder",
         "force_keyframe": "rtcore.RtpSender.request_key_frame()",
@@ -190,7 +189,9 @@ class _Inside:
 
 class Private:
     """For classes of this layer: using what is private to aiortc's raises an `AttributeError` that names
-    rtcore's way, where there is one. Setting attributes with one underscore is not noticed."""
+    rtcore's way, where there is one. Setting attributes with one underscore is not noticed.
+
+    It makes reading any attribute slower: not for what is called with each message."""
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)

@@ -13,8 +13,6 @@ from pyee.asyncio import AsyncIOEventEmitter
 from rtcore.connection.channel import MAX_ID, ChannelOptions, DataChannel
 from rtcore.errors import Error, InvalidStateError, OperationError
 
-from ._private import Private
-
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -28,6 +26,7 @@ HOLD = 1.0
 """Seconds for which messages wait for the first handler of "message"; from then on those without one are
 dropped."""
 _MAX_THRESHOLD = 2**32 - 1
+_NONE: dict[object, Callable[[bytes | str], object]] = {}
 
 
 @dataclass
@@ -43,7 +42,7 @@ class RTCDataChannelParameters:
     id: int | None = None
 
 
-class RTCDataChannel(AsyncIOEventEmitter, Private):
+class RTCDataChannel(AsyncIOEventEmitter):
     """Messages in both directions. Events: "open", "message" (`bytes` or `str`), "bufferedamountlow",
     "close".
 
@@ -163,15 +162,13 @@ class RTCDataChannel(AsyncIOEventEmitter, Private):
     def send(self, data: Buffer | str) -> None:
         """Sends one message, a str as text. `InvalidStateError` if the channel is not open, `ValueError` for
         what cannot be sent or is larger than the other end takes, `OperationError` if the backlog is full."""
-        if self._backlog or self._ending:
-            self._put(data)
-            return
-        try:
-            self._channel.send_nowait(data)
-        except BlockingIOError:
-            self._put(data)
+        channel = self._channel
+        try:  # as send_nowait() does, without its call: this is per message
+            if not (self._backlog or channel._queued) and channel._post(channel._handle, data):
+                return
         except TypeError as error:
             raise ValueError(f"cannot send {type(data).__name__}: {error}") from None
+        self._put(data)
 
     def _put(self, data: Buffer | str) -> None:
         if self.readyState != "open":
@@ -230,10 +227,19 @@ class RTCDataChannel(AsyncIOEventEmitter, Private):
     def _listen(self) -> None:
         if not self._listening:
             self._listening = True
-            self._channel.on("message", self._deliver)
+            self._channel.divert(self._deliver)
 
-    def _deliver(self, message: bytes | str) -> None:
-        self.emit("message", message)
+    def _deliver(self, message: bytes | str, charge: int) -> bool:
+        """As `emit("message", message)` does, in a tenth of the time: this is per message."""
+        for handler in tuple(self._events.get("message", _NONE).values()):
+            try:
+                result = handler(message)
+            except Exception as error:
+                self.emit("error", error)
+            else:
+                if result is not None:
+                    self._emit_run(_given, (result,), {})  # a coroutine becomes a task
+        return True
 
     def _opened(self) -> None:
         self._hold()
@@ -256,6 +262,10 @@ class RTCDataChannel(AsyncIOEventEmitter, Private):
             self._holding.cancel()  # else it keeps the whole connection for that long
         self.emit("close")
         self.remove_all_listeners()
+
+
+def _given(result: object) -> object:
+    return result
 
 
 def _size(data: Buffer | str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -33,6 +34,9 @@ PRIORITIES = {"very-low": 128, "low": 256, "medium": 512, "high": 1024}
 """W3C RTCPriorityType and the numbers of RFC 8831 section 6.4."""
 
 _numbers = itertools.count(1)
+
+Receiver = Callable[[bytes | str, int], bool]
+"""Takes a message and its charge; returns whether it is consumed."""
 
 MAX_TEXT = 65535
 MAX_ID = 65534
@@ -123,6 +127,7 @@ class DataChannel(Emitter):
         "_post",
         "_queued",
         "_reader",
+        "_receiver",
         "_sends",
         "_state",
         "_transport",
@@ -144,6 +149,7 @@ class DataChannel(Emitter):
         self._reader: asyncio.Future[None] | None = None
         self._waiters = Waiters()  # for a change of state
         self._post = self._refuse  # the peer's send() while open
+        self._receiver: Receiver = self._arrived  # what the peer calls with each message
         self._queued = transport.queued  # those who wait for room, of all channels
         self._sends = 0
 
@@ -314,6 +320,18 @@ class DataChannel(Emitter):
             finally:
                 self._reader = None
 
+    def divert(self, receiver: Receiver) -> None:
+        """From now on the core calls `receiver(message, charge)` itself with each message, and first with
+        those that wait: for layers above that call handlers in a way of their own. It returns True."""
+        self._receiver = receiver
+        if self._handle >= 0:
+            self._transport.set_receiver(self._handle, receiver)
+        while self._messages:
+            message, charge = self._next()
+            self._transport.consumed += charge
+            receiver(message, charge)
+        self._transport.release()
+
     # Waiting and closing
 
     async def opened(self) -> None:
@@ -394,11 +412,15 @@ class DataChannel(Emitter):
         if name == "bufferedamountlow" and self._handle >= 0:  # else it would not tell
             self._transport.set_buffered_amount_low_threshold(self._handle, self._low)
         while name == "message" and self._messages:  # what waits already goes to the first handler
-            message = self._messages.popleft()
-            charge = len(message) if type(message) is bytes and message else self._charges.popleft()
+            message, charge = self._next()
             self._transport.consumed += charge
             self._emit("message", message)
         self._transport.release()
+
+    def _next(self) -> tuple[bytes | str, int]:
+        """Of those that wait, with what it is charged with."""
+        message = self._messages.popleft()
+        return message, len(message) if type(message) is bytes and message else self._charges.popleft()
 
     def _set_state(self, state: str) -> None:
         if self._state == "open":

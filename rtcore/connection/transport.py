@@ -14,7 +14,7 @@ from rtcore.native.ice import Candidate
 from rtcore.native.worker import Endpoint, Peer, Worker
 from rtcore.sdp import Agreement
 
-from .channel import ChannelOptions, DataChannel
+from .channel import ChannelOptions, DataChannel, Receiver
 from .driver import Driver
 
 __all__ = ["Transport", "TransportOptions", "TransportOwner"]
@@ -233,7 +233,11 @@ class Transport:
     def _adopt(self, handle: int, channel: DataChannel) -> None:
         channel._handle = handle
         self.channels[handle] = channel
-        self.peer.set_receiver(handle, channel._arrived)
+        self.peer.set_receiver(handle, channel._receiver)
+
+    def set_receiver(self, handle: int, receiver: Receiver) -> None:
+        if self.running and handle in self.channels:
+            self.peer.set_receiver(handle, receiver)
 
     def channel_id(self, handle: int) -> int | None:
         if not self.running or handle not in self.channels:

@@ -142,6 +142,48 @@ def test_replaced_bytes_are_released_as_they_came(worker: Any) -> None:
     asyncio.run(main())
 
 
+def test_messages_are_diverted(worker: Any) -> None:
+    """To one function, which takes those that wait first; and all of them are released."""
+
+    async def main() -> None:
+        async with channels(worker) as (one, two):
+            received: list[tuple[bytes | str, int]] = []
+
+            def take(message: bytes | str, charge: int) -> bool:
+                received.append((message, charge))
+                return True
+
+            for message in (b"first", "zweite é", b""):
+                one.send_nowait(message)
+            await turns(20)
+            two.divert(take)
+            assert received == [(b"first", 5), ("zweite é", 9), (b"", 1)]
+            one.send_nowait(b"later")
+            await turns(20)
+            assert received[3:] == [(b"later", 5)]
+            assert one._transport.peer.outstanding == 0
+            one.close_nowait()
+            assert one.ready_state == "closing"
+            one.close_nowait()
+            await two.closed()
+
+    asyncio.run(main())
+
+
+def test_diverted_before_it_opens(worker: Any) -> None:
+    async def main() -> None:
+        async with pair(worker) as (a, b):
+            received: list[bytes | str] = []
+            one, two = (pc.create_data_channel("x", negotiated=True, id=3) for pc in (a, b))
+            two.divert(lambda message, charge: not received.append(message))
+            await exchange(a, b)
+            await one.send("x")
+            await turns(20)
+            assert received == ["x"]
+
+    asyncio.run(main())
+
+
 def test_a_slow_reader_stops_the_sender(worker: Any) -> None:
     async def main() -> None:
         async with channels(worker) as (one, two):

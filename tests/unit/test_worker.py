@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from rtcore.native.dtls import Certificate
 from rtcore.native.ice import Candidate
 from rtcore.native.worker import Endpoint, Peer, Worker
 from worker_sides import CERTIFICATE, KINDS, Side, join, pair, run
@@ -206,6 +207,23 @@ def test_channel_life(worker: Worker) -> None:
     assert a.peer.stats()["channels"] == {}
     with pytest.raises(ValueError, match="channel"):
         a.peer.channel_info(a.handle())
+
+
+def test_the_certificate_can_be_set_before_the_dtls_role(worker: Worker) -> None:
+    other = Certificate.generate()
+    a, b = Side(worker, controlling=True), Side(worker, controlling=False)
+    a.peer.set_certificate(other)
+    join(a, b)
+    b.peer.add_fingerprint("sha-256", other.fingerprint_bytes("sha-256"))
+    run([worker], lambda: a.saw("dtls_state", "connected") and b.saw("dtls_state", "connected"))
+    assert b.peer.stats()["dtls"]["remote_certificate"] == other.der
+    assert a.peer.stats()["dtls"]["local_certificate"] == other.der
+    with pytest.raises(ConnectionError):
+        a.peer.set_certificate(CERTIFICATE)
+    with pytest.raises(TypeError):
+        b.peer.set_certificate(None)  # type: ignore[arg-type]
+    for side in (a, b):
+        side.peer.close()
 
 
 def test_channel_arguments(driven: Worker) -> None:
