@@ -44,30 +44,30 @@ class _Waiting:
 
     maxsize = 0
 
-    def __init__(self, track: RemoteTrack) -> None:
+    def __init__(self, track: RemoteStreamTrack) -> None:
         self._track = track
 
     def qsize(self) -> int:
-        return self._track.frames_waiting
+        return self._track._remote.frames_waiting
 
     def empty(self) -> bool:
-        return not self._track.frames_waiting
+        return not self.qsize()
 
     def full(self) -> bool:
         return False
 
     def get_nowait(self) -> av.VideoFrame | av.AudioFrame:
         """`asyncio.QueueEmpty` if none waits."""
-        frame = self._track.take()
+        frame = self._track._remote.take()
         if frame is None:
             raise asyncio.QueueEmpty
-        return frame
+        return self._track._from_zero(frame)
 
     async def get(self) -> av.VideoFrame | av.AudioFrame | None:
         """None when there will be no more."""
         try:
             return await self._track.recv()
-        except TrackEndedError:
+        except MediaStreamError:
             return None
 
     def task_done(self) -> None:
@@ -75,7 +75,8 @@ class _Waiting:
 
 
 class RemoteStreamTrack(MediaStreamTrack):
-    """A track that the other end sends. Its frames are decoded once somebody reads, and begin at pts 0.
+    """A track that the other end sends. Its frames are decoded once somebody reads, and begin at pts 0. Who
+    read at the same time share them.
 
     Other than in aiortc, a reader that is slow loses the oldest frames: up to a second of them waits."""
 
@@ -94,7 +95,8 @@ class RemoteStreamTrack(MediaStreamTrack):
         self.kind = track.kind
         self._id = track.id
         self._remote = track
-        self._queue = _Waiting(track)
+        self._queue = _Waiting(self)
+        self._reading = asyncio.Lock()
         self._origin: int | None = None
         track.decoder = _decoder
         track.on("ended", self._source_ended)
@@ -103,10 +105,14 @@ class RemoteStreamTrack(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError("the track has ended")
         try:
-            frame = await self._remote.recv()
+            async with self._reading:
+                frame = await self._remote.recv()
         except TrackEndedError as error:
             self.stop()
             raise MediaStreamError("the track has ended") from error.__cause__
+        return self._from_zero(frame)
+
+    def _from_zero(self, frame: av.VideoFrame | av.AudioFrame) -> av.VideoFrame | av.AudioFrame:
         if frame.pts is not None:
             if self._origin is None:
                 self._origin = frame.pts

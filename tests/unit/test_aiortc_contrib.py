@@ -133,6 +133,19 @@ async def test_open_files_are_played(module: ModuleType, film: Path) -> None:
 
 @BOTH
 @asynchronous
+async def test_readers_at_the_same_time_share_the_frames(module: ModuleType, film: Path) -> None:
+    player = module.MediaPlayer(str(film))
+    reader = module.MediaRelay().subscribe(player.video)
+    one, other, _ = await asyncio.gather(everything(reader), first(reader, 3), everything(player.audio))
+    assert sorted(counters(one + other)) == list(range(10))  # type: ignore[type-var]
+
+
+async def first(track: Any, count: int) -> list[Any]:
+    return [await track.recv() for _ in range(count)]
+
+
+@BOTH
+@asynchronous
 async def test_a_file_is_played_again_and_again(module: ModuleType, film: Path) -> None:
     player = module.MediaPlayer(str(film), loop=True)
     frames = [await player.video.recv() for _ in range(15)]

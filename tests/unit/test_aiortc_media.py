@@ -522,7 +522,7 @@ async def test_frames_that_wait_are_seen_as_a_queue() -> None:
         track._deliver(sound(number))
     assert (await seen.recv()).pts == 0
     await until(lambda: seen._queue.qsize() == 2)
-    assert seen._queue.get_nowait().pts > 0
+    assert seen._queue.get_nowait().pts == 960
     assert not seen._queue.empty()
     while not seen._queue.empty():
         seen._queue.get_nowait()
@@ -530,6 +530,15 @@ async def test_frames_that_wait_are_seen_as_a_queue() -> None:
         seen._queue.get_nowait()
     track._deliver(sound(103))
     assert (await seen.recv()).pts == 3 * 960
+
+
+@each
+@asynchronous
+async def test_readers_at_the_same_time_share_the_frames(module: ModuleType) -> None:
+    async with call(module, module, counting(module)) as (_, _, received):
+        await until(lambda: bool(received))
+        one, other = await asyncio.gather(numbers(received[0], 8), numbers(received[0], 8))
+        assert not {*one} & {*other}
 
 
 @asynchronous

@@ -34,8 +34,11 @@ class CoreEncoder(Encoder):
 
     core: ClassVar[RtpCodec]
     options: ClassVar[dict[str, Any]] = {}
+    from_zero: ClassVar[bool] = False
+    """Whether its times count from the first frame's."""
 
     def __init__(self) -> None:
+        self._origin, self._fresh = 0, True
         self._encoder: codecs.Encoder | None = None
         self._packetizer = Packetizer(self.core.name, channels=self.core.channels)
 
@@ -56,7 +59,11 @@ class CoreEncoder(Encoder):
         made = self._encoder.encode(frame, key=force_keyframe)
         if not made:
             return [], None
-        return [payload for one in made for payload in self._payloads(one)], made[0].timestamp
+        if self.from_zero and self._fresh:
+            self._origin = made[0].timestamp
+        self._fresh = False
+        payloads = [payload for one in made for payload in self._payloads(one)]
+        return payloads, made[0].timestamp - self._origin
 
     def pack(self, packet: Packet[Any]) -> tuple[list[bytes], int]:
         return self._payloads(bytes(packet)), clock_time(packet, self.core.clock_rate)

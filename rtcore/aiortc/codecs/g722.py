@@ -25,3 +25,4 @@ class G722Decoder(CoreDecoder):
 
 class G722Encoder(CoreEncoder):
     core = G722
+    from_zero = True

@@ -31,6 +31,7 @@ class OpusDecoder(CoreDecoder):
 
 class OpusEncoder(CoreEncoder):
     core = OPUS
+    from_zero = True
 
     def make(self, codec: RtpCodec, frame: Frame, bitrate: int | None) -> codecs.Encoder:
         mono = isinstance(frame, av.AudioFrame) and frame.layout.name == "mono"

@@ -1,10 +1,11 @@
 """Players, recorders, relays and sinks in aiortc's form, over those of `rtcore.media`.
 
-They play and record as aiortc's do. What waits is bounded: a relay's reader that is slow loses the oldest
-frames."""
+They play and record as aiortc's do. Who read a track at the same time share its frames. What waits is
+bounded: a relay's reader that is slow loses the oldest frames."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -57,6 +58,7 @@ class PlayerStreamTrack(MediaStreamTrack):
         self.kind = kind
         self._player = player
         self._track = cast(PlayerTrack, player._player.audio if kind == "audio" else player._player.video)
+        self._reading = asyncio.Lock()
 
     @property
     def _encoded(self) -> PlayerTrack | None:
@@ -68,7 +70,8 @@ class PlayerStreamTrack(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError("the track has ended")
         try:
-            frame = await self._track.recv()
+            async with self._reading:
+                frame = await self._track.recv()
         except TrackEndedError as error:
             self.stop()
             raise MediaStreamError("the track has ended") from error.__cause__
@@ -207,6 +210,7 @@ class RelayStreamTrack(MediaStreamTrack):
         self._source = source
         self._buffered = buffered
         self._reader: RelayTrack | None = None
+        self._reading = asyncio.Lock()
 
     async def recv(self) -> Any:
         if self.readyState != "live":
@@ -215,7 +219,8 @@ class RelayStreamTrack(MediaStreamTrack):
             limit = RELAY_LIMIT[self.kind] if self._buffered else 1
             self._reader = self._relay._core(self._source).subscribe(limit=limit)
         try:
-            return await self._reader.recv()
+            async with self._reading:
+                return await self._reader.recv()
         except TrackEndedError as error:
             self.stop()
             raise MediaStreamError("the track has ended") from error.__cause__
