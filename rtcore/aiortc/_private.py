@@ -65,7 +65,7 @@ ABSENT: Mapping[str, Mapping[str, str]] = {
         files="blackhole_consume player_worker_decode player_worker_demux MediaRecorderContext "
         "REAL_TIME_FORMATS"
     ),
-    "jitterbuffer": _names(jitter="JitterBuffer JitterFrame MAX_MISORDER"),
+    "jitterbuffer": _names(jitter="JitterBuffer MAX_MISORDER"),
     "rate": _names(
         bandwidth="AimdRateControl BURST_DELTA_THRESHOLD_MS BandwidthUsage DELTA_COUNTER_MAX "
         "INTER_ARRIVAL_SHIFT InterArrival InterArrivalDelta MAX_ADAPT_OFFSET_MS "
@@ -153,7 +153,6 @@ INSIDE: Mapping[str, Mapping[str, str]] = {
         "outbound_queue": "RTCDataChannel.bufferedAmount",
     },
     "RTCRtpSender": {
-        "encoder": "rtcore.RtpSender.encoder",
         "force_keyframe": "rtcore.RtpSender.request_key_frame()",
         "send_keyframe": "rtcore.RtpSender.request_key_frame()",
         "ssrc": "RTCRtpSender.getStats()",

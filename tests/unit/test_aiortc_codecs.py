@@ -43,7 +43,8 @@ def parameters(module: ModuleType, name: str) -> Any:
 
 def jitter_frame(module: ModuleType, codec: Any, payloads: list[bytes], timestamp: int) -> Any:
     data = b"".join(module.depayload(codec, payload) for payload in payloads)
-    return SimpleNamespace(data=data, timestamp=timestamp)
+    owner = importlib.import_module(module.__name__.replace("codecs", "jitterbuffer"))
+    return owner.JitterFrame(data=data, timestamp=timestamp)
 
 
 def numbered(number: int, size: tuple[int, int] = (320, 240)) -> av.VideoFrame:
