@@ -1,10 +1,8 @@
 """Tracks on their way between aiortc's form and that of `rtcore.media`.
 
-    outbound(track)     what a sender takes of a track that a program made
-    readable(track)     the same for relays and recorders: packets stay packets
-    inbound(track)      what a program gets of a track that the other end sends
-
-One object each per track, however often it is asked for.
+outbound(track)     what a sender takes of a track that a program made: one object per track
+inbound(track)      what a program gets of a track that the other end sends: one object per track
+readable(track)     what relays and recorders read: packets stay packets
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from rtcore.media import EncodedFrame, MediaTrack, RemoteTrack
 from rtcore.native.payload import Packetizer
 from rtcore.sdp import RtpCodec
 
+from .codecs._core import clock_time
 from .rtcrtpreceiver import RemoteStreamTrack
 
 if TYPE_CHECKING:
@@ -73,14 +72,14 @@ class OutboundTrack(ReadableTrack):
     """A program's track that is sent. It is stopped when it says that it has no more frames, and with its
     sender, if that began to read it.
 
-    Packets are sent as they are, with the codec that was negotiated."""
+    Packets are sent as they are, with the codec that was negotiated; those of a player, with that of the
+    file."""
 
     def __init__(self, source: AnyTrack) -> None:
         super().__init__(source)
         self._negotiated: RtpCodec | None = None
         self.was_read = False
-        self._encoded: MediaTrack | None = getattr(source, "_encoded", None)
-        self.codec = self._encoded.codec if self._encoded is not None else None
+        self._encoded: MediaTrack | None = getattr(source, "_rtcore_encoded", None)
         self._waits = True  # for the first key frame
 
     async def recv(self) -> Frame:
@@ -97,18 +96,13 @@ class OutboundTrack(ReadableTrack):
         sent: Frame = frame
         return sent
 
-    def request_key_frame(self) -> None:
-        if self._encoded is not None:
-            self._encoded.request_key_frame()
-
     def _sent_as(self, codec: RtpCodec) -> None:
         self._negotiated = codec
         self._waits = True
 
     def _unpacked(self, packet: av.Packet[Any]) -> EncodedFrame:
         codec = self._negotiated
-        if codec is None or packet.pts is None:
-            raise ValueError("a packet that is sent must have a pts, and its track a sender")
+        assert codec is not None  # a sender has it
         key = packet.is_keyframe or codec.kind == "audio"
         if not key and self._waits:  # one that was not read from a file does not say it
             key = Packetizer(codec.name).packetize(packet).key
@@ -116,7 +110,7 @@ class OutboundTrack(ReadableTrack):
         return EncodedFrame(
             packet,
             codec=codec.name,
-            timestamp=max(0, int(packet.pts * packet.time_base * codec.clock_rate)),
+            timestamp=max(0, clock_time(packet, codec.clock_rate)),
             duration=int((packet.duration or 0) * packet.time_base * codec.clock_rate),
             key=key,
             marker=codec.kind == "video",

@@ -194,9 +194,9 @@ def test_packets_of_other_codecs_are_not_given(module: ModuleType, film: Path) -
 async def test_a_sender_gets_encoded_frames_without_packets(webm: Path) -> None:
     player = OURS.MediaPlayer(str(webm), decode=False)
     sent = _tracks.outbound(player.video)
-    assert sent.codec is not None
-    assert sent.codec.name == "VP8"
-    assert isinstance(await sent.recv(), EncodedFrame)
+    frame = await sent.recv()
+    assert isinstance(frame, EncodedFrame)
+    assert (frame.codec, frame.key) == ("VP8", True)
     sent.stop()
     assert player.video.readyState == "ended"
     player.audio.stop()
@@ -327,7 +327,7 @@ async def test_an_unbuffered_reader_gets_the_newest(module: ModuleType) -> None:
     for _ in range(5):
         await fast.recv()
     await asyncio.sleep(0)
-    assert read_counter(await slow.recv()) == 5
+    assert (read_counter(await slow.recv()) or 0) >= 5
     for reader in (fast, slow):
         reader.stop()
         assert await everything(reader) == []

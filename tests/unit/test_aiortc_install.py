@@ -177,9 +177,9 @@ def test_private_attributes_cannot_be_set() -> None:
     class RTCRtpSender(Private):
         pass
 
-    with pytest.raises(AttributeError, match=r"rtcore\.RtpSender\.encoder"):
-        RTCRtpSender()._RTCRtpSender__encoder = None  # type: ignore[attr-defined]
-    assert not hasattr(RTCRtpSender(), "_RTCRtpSender__encoder")
+    with pytest.raises(AttributeError, match=r"rtcore\.RtpSender\.request_key_frame"):
+        RTCRtpSender()._RTCRtpSender__force_keyframe = True  # type: ignore[attr-defined]
+    assert not hasattr(RTCRtpSender(), "_RTCRtpSender__force_keyframe")
 
 
 def test_private_attributes_of_real_objects() -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from fractions import Fraction
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -25,6 +26,7 @@ from media_support import asynchronous, until
 from rtcore.aiortc import _tracks
 from rtcore.aiortc._media_options import media_options
 from rtcore.aiortc.codecs import h264, vpx
+from rtcore.aiortc.contrib import media
 from rtcore.aiortc.rtcrtpreceiver import RemoteStreamTrack
 from rtcore.media import EncodedFrame, RemoteTrack, codecs
 from rtcore.media.synthetic import frequency_of, picture, read_counter
@@ -277,6 +279,28 @@ async def test_packets_are_sent_as_they_are() -> None:
         seen = await numbers(received[0], 20)
         assert None not in seen
         assert seen == sorted(seen, key=lambda number: number or 0)
+
+
+@asynchronous
+async def test_a_file_s_own_frames_are_sent_whatever_their_profile(tmp_path: Path) -> None:
+    file = tmp_path / "high.mp4"
+    with av.open(str(file), "w") as container:
+        options = {"tune": "zerolatency", "profile": "high", "g": "10"}
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "yuv420p"
+        for number in range(50):
+            frame = picture(*SIZE, number)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    module = rtcore.aiortc
+    player = media.MediaPlayer(str(file), decode=False, loop=True)
+    async with call(module, module, player.video) as (_, _, received):
+        await until(lambda: bool(received))
+        seen = await numbers(received[0], 10)
+        assert [number for number in seen if number is not None] == seen
+        assert received[0]._remote._main._decoder[0].name == "H264"
 
 
 @asynchronous

@@ -61,7 +61,7 @@ class PlayerStreamTrack(MediaStreamTrack):
         self._reading = asyncio.Lock()
 
     @property
-    def _encoded(self) -> PlayerTrack | None:
+    def _rtcore_encoded(self) -> PlayerTrack | None:
         """For a sender: what gives the encoded frames without making packets of them."""
         as_it_is = type(self).recv is PlayerStreamTrack.recv
         return self._track if as_it_is and self._track.codec is not None else None
