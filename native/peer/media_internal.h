@@ -39,9 +39,10 @@ enum {
 #define RT_MEDIA_LEAVE RT_MS(2500)     /* after a BYE, at the latest, the stream ends whatever waits */
 #define RT_MEDIA_BEGIN_EVERY RT_MS(50) /* a stream may begin so often; RT_MEDIA_STREAMS at once after a pause */
 /* Between two events that ask for a key frame; twice as long each time where they go on, for who asks all the time
- * costs the encoder's quality, and with a fan-out everybody's. */
+ * costs the encoder's quality, and with a fan-out everybody's. No longer than a second: who loses much stands still
+ * until then, and again if that one is lost. */
 #define RT_MEDIA_KEY_INTERVAL RT_MS(250)
-#define RT_MEDIA_KEY_MOST RT_SECONDS(2)
+#define RT_MEDIA_KEY_MOST RT_SECONDS(1)
 #define RT_MEDIA_KEY_CALM RT_SECONDS(4) /* without an event, and the interval is as at first */
 
 typedef struct rt_media_line rt_media_line;
