@@ -28,7 +28,7 @@ class Stack:
     shows_again: bool = True  #: a track that was held, by the same transceiver; else it only decodes it
     simulcasts: bool = False  #: sends simulcast when it is asked to
     asks: bool = False  #: sends a key frame at once when it is asked to, and counts it
-    retransmits: bool = True  #: NACK and RTX
+    reports: bool = True  #: sends RTCP reports however much feedback it sends
     counts: bool = False  #: has the W3C's statistics of media
 
     @property
@@ -81,7 +81,7 @@ GSTREAMER = Stack(
     # usrsctp no byte where section 6.6 wants one, which is EFAULT and closes the channel.
     empties=False,
     parts=False,  # ends without a word; takes a close_notify and says nothing of it to the application
-    retransmits=False,  # it does, and asks for key frames, but now and then stands still for 2 to 4 s
+    reports=False,  # each feedback packet puts the next report off
     calls=(("VP8", "opus"),),
 )
 CHROMIUM = Stack(

@@ -43,7 +43,6 @@ async def test_key_frames(call: OpenCall) -> None:
         assert one(await call.ours("outbound-rtp", "video"))["keyFramesEncoded"] > ours["keyFramesEncoded"]
 
 
-@pytest.mark.able("retransmits")
 async def test_five_percent_lost(call: OpenCall, by: str) -> None:
     """Pictures go on with few gaps: what was lost was asked for, and sent again."""
     async with Relay(delay=0.02) as relay, call(relay=relay) as call:
@@ -66,7 +65,8 @@ async def test_five_percent_lost(call: OpenCall, by: str) -> None:
         assert got["nackCount"] > 0
         assert got["retransmittedPacketsReceived"] > 0
         assert one(await call.ours("inbound-rtp", "audio"))["concealedSamples"] > 0
-        assert one(await call.ours("remote-inbound-rtp", "video"))["fractionLost"] < 0.3
+        if call.stack.reports:
+            assert one(await call.ours("remote-inbound-rtp", "video"))["fractionLost"] < 0.3
         if call.stack.counts:
             theirs = one(await call.theirs("outbound-rtp", "video"))
             assert theirs["nackCount"] > 0
