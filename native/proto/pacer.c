@@ -1,6 +1,8 @@
 #include "proto/pacer.h"
 
 #define BURST RT_MS(5)
+#define FRAME RT_MS(20)      /* at 2.5 times the target: a frame of the usual size, at 25 a second and more */
+#define FRAME_MOST 128000    /* bits; above this a burst is long enough for what it costs */
 #define GRID RT_MS(1)        /* deadlines are whole multiples: what waits for many pacers leaves together */
 #define HANDFUL 3            /* packets that leave together however low the rate is */
 #define PACKET_DEFAULT 1200  /* until the first one tells */
@@ -23,7 +25,8 @@ static int64_t leaked(uint64_t rate, rt_time elapsed)
 
 static void shape(rt_pacer *pacer, size_t packet)
 {
-    int64_t packet_bits = (int64_t)packet * 8, burst_bits = leaked(pacer->drain, pacer->burst);
+    int64_t packet_bits = (int64_t)packet * 8, frame_bits = leaked(pacer->drain, FRAME);
+    int64_t burst_bits = larger(leaked(pacer->drain, BURST), frame_bits < FRAME_MOST ? frame_bits : FRAME_MOST);
     pacer->size = larger(burst_bits, HANDFUL * packet_bits);
     /* Less than all: what leaks until the grid's next line is not lost. */
     pacer->quantum = larger(burst_bits - leaked(pacer->drain, GRID), packet_bits);
@@ -47,7 +50,7 @@ static void leak(rt_pacer *pacer, rt_time now)
 
 void rt_pacer_init(rt_pacer *pacer, uint64_t rate, rt_time now)
 {
-    *pacer = (rt_pacer){.updated = now, .burst = BURST};
+    *pacer = (rt_pacer){.updated = now};
     rt_pacer_set_rate(pacer, rate, now);
 }
 

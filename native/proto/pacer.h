@@ -1,9 +1,9 @@
 /* The pacer: when packets may leave. A leaky bucket over all streams of one transport.
  *
  * Audio goes at once (it is counted, never held back); then retransmissions, then video, then padding. The bucket
- * leaks at the pacing rate, 2.5 times the target bitrate; it takes bursts of 5 ms (or a handful of packets where
- * the rate is low), so that what leaves still makes GSO runs. A queue that would take longer than 2 s at that rate
- * drains faster. Sans-IO.
+ * leaks at the pacing rate, 2.5 times the target bitrate; it takes bursts of 20 ms up to 16 kB, beyond that of 5 ms (or a
+ * handful of packets where the rate is low): a frame of the usual size leaves as one GSO run, and only larger ones are
+ * spread. A queue that would take longer than 2 s at that rate drains faster. Sans-IO.
  *
  * One drain: ask for the budget, write packets up to it, tell of each (or of all) what was sent; then sleep until
  * the deadline. The deadline is the first whole millisecond at which the next burst is whole, so that the bursts of many
@@ -22,7 +22,6 @@ typedef struct rt_pacer {
     uint64_t rate; /* bit/s */
     int64_t level; /* bits in the bucket: sent ahead of the rate */
     rt_time updated;
-    rt_time burst;
     uint64_t drain;  /* bit/s at which it leaks now: the rate, or more for a long queue */
     int64_t size;    /* bits that the bucket takes */
     int64_t quantum; /* bits that must have room before the next burst begins */

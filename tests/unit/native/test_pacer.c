@@ -35,19 +35,37 @@ static void keeps_its_rate(void)
         size_t bytes = rates[i] / 8; /* one second's worth */
         int bursts;
         double took = (double)drain(&pacer, bytes, RT_SECONDS(1), &bursts) * 1e-9;
-        /* The bucket begins empty: three packets, or 5 ms, are ahead of the rate. */
+        /* The bucket begins empty: three packets, or 20 ms, or 16 kB, are ahead of the rate. */
         double ahead = (double)(3 * PACKET * 8) / (double)rates[i];
-        CHECK(took <= 1.002 && took >= 1.0 - (ahead > 0.005 ? ahead : 0.006) - 0.01);
+        CHECK(took <= 1.002 && took >= 1.0 - (ahead > 0.02 ? ahead : 0.02) - 0.01);
     }
 }
 
-static void sends_in_bursts_of_5_ms(void)
+static void sends_in_bursts_of_5_ms_at_high_rates(void)
 {
     rt_pacer pacer;
     rt_pacer_init(&pacer, 100000000, 0);
     int bursts;
     drain(&pacer, 100000000 / 8 / 10, RT_SECONDS(1), &bursts); /* 100 ms */
     CHECK(bursts >= 19 && bursts <= 26);
+}
+
+/* What a fan-out to many is cheap by: at 2.5 times the target, a picture of the usual size leaves in one run. */
+static void a_usual_frame_leaves_at_once(void)
+{
+    static const uint64_t targets[] = {500000, 1500000, 2500000, 3500000};
+    for (int i = 0; i < 4; i++) {
+        rt_pacer pacer;
+        rt_pacer_init(&pacer, targets[i] * 5 / 2, 0);
+        int bursts;
+        rt_time now = RT_SECONDS(1);
+        for (int frame = 0; frame < 30; frame++, now += RT_SECONDS(1) / 30) {
+            drain(&pacer, targets[i] / 8 / 30, now, &bursts);
+            CHECK_EQ(bursts, 1);
+        }
+        drain(&pacer, targets[i] / 8, now, &bursts); /* a key frame thirty times as large does not */
+        CHECK(bursts > 15);
+    }
 }
 
 static void spreads_packets_at_low_rates(void)
@@ -67,8 +85,8 @@ static void audio_counts_but_never_waits(void)
         rt_pacer_sent(&pacer, 1000, RT_SECONDS(1));
     CHECK_EQ(rt_pacer_budget(&pacer, 5000, PACKET, RT_SECONDS(1)), 0);
     rt_time due = rt_pacer_deadline(&pacer, RT_SECONDS(1));
-    /* 80,000 bits less what the bucket takes besides the next packet */
-    CHECK(due >= RT_SECONDS(1) + RT_MS(75) && due <= RT_SECONDS(1) + RT_MS(78));
+    /* 80,000 bits less what the bucket takes besides the next 19 ms */
+    CHECK(due >= RT_SECONDS(1) + RT_MS(82) && due <= RT_SECONDS(1) + RT_MS(85));
     CHECK(rt_pacer_budget(&pacer, 5000, PACKET, due) >= PACKET);
 }
 
@@ -80,7 +98,7 @@ static void a_long_queue_drains_within_two_seconds(void)
     rt_time took = drain(&pacer, 250000, RT_SECONDS(1), &bursts); /* 20 s at the rate */
     CHECK(took < RT_SECONDS(11)); /* its rate falls with what is left: 2 s * ln(10), and 2 s */
     rt_pacer_init(&pacer, 100000, 0);
-    CHECK(rt_pacer_budget(&pacer, 250000, PACKET, 0) >= 2500); /* 5 ms of 1 Mbit/s, at least a handful */
+    CHECK(rt_pacer_budget(&pacer, 250000, PACKET, 0) >= 2500); /* 20 ms of 1 Mbit/s, at least a handful */
     CHECK_EQ(pacer.drain, 1000000);
 }
 
@@ -89,8 +107,8 @@ static void a_pause_earns_one_burst_only(void)
     rt_pacer pacer;
     rt_pacer_init(&pacer, 8000000, 0);
     size_t budget = rt_pacer_budget(&pacer, 1 << 20, PACKET, RT_SECONDS(1000));
-    CHECK_EQ(budget, 5000);
-    rt_pacer_sent(&pacer, 5000, RT_SECONDS(1000));
+    CHECK_EQ(budget, 16000);
+    rt_pacer_sent(&pacer, 16000, RT_SECONDS(1000));
     CHECK_EQ(rt_pacer_budget(&pacer, 1 << 20, PACKET, RT_SECONDS(1000)), 0);
 }
 
@@ -111,7 +129,8 @@ static void frequent_questions_cost_no_rate(void)
 int main(int argc, char **argv)
 {
     RUN(keeps_its_rate);
-    RUN(sends_in_bursts_of_5_ms);
+    RUN(sends_in_bursts_of_5_ms_at_high_rates);
+    RUN(a_usual_frame_leaves_at_once);
     RUN(spreads_packets_at_low_rates);
     RUN(audio_counts_but_never_waits);
     RUN(a_long_queue_drains_within_two_seconds);
