@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyee.asyncio import AsyncIOEventEmitter
-
 from rtcore.connection.channel import MAX_ID, ChannelOptions, DataChannel
 from rtcore.errors import Error, InvalidStateError, OperationError
+
+from ._emitter import Emitter
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -42,7 +42,7 @@ class RTCDataChannelParameters:
     id: int | None = None
 
 
-class RTCDataChannel(AsyncIOEventEmitter):
+class RTCDataChannel(Emitter):
     """Messages in both directions. Events: "open", "message" (`bytes` or `str`), "bufferedamountlow",
     "close".
 
@@ -79,7 +79,7 @@ class RTCDataChannel(AsyncIOEventEmitter):
         return made
 
     def _attach(self, transport: RTCSctpTransport, channel: DataChannel) -> None:
-        AsyncIOEventEmitter.__init__(self)
+        Emitter.__init__(self)
         self._transport = transport
         self._channel = channel
         self._backlog: deque[Buffer | str] = deque()

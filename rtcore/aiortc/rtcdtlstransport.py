@@ -6,11 +6,10 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Self
 
-from pyee.asyncio import AsyncIOEventEmitter
-
 from rtcore.errors import InvalidStateError
 from rtcore.native.dtls import Certificate
 
+from ._emitter import Emitter
 from ._own_bundle import OwnBundle
 from ._private import Private, attributes_of
 from .rtcicetransport import RTCIceTransport
@@ -61,7 +60,7 @@ class RTCCertificate:
         return cls(Certificate.generate(valid=_VALID))
 
 
-class RTCDtlsTransport(AsyncIOEventEmitter, Private):
+class RTCDtlsTransport(Emitter, Private):
     """Encryption of what runs on an ICE transport. Event: "statechange"."""
 
     def __init__(self, transport: RTCIceTransport, certificates: list[RTCCertificate]) -> None:
@@ -82,7 +81,7 @@ class RTCDtlsTransport(AsyncIOEventEmitter, Private):
         return made
 
     def _attach(self, transport: RTCIceTransport) -> None:
-        AsyncIOEventEmitter.__init__(self)
+        Emitter.__init__(self)
         self._transport = transport
         self._bundle = transport._bundle
         self._state = "new"

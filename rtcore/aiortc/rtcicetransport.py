@@ -7,11 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyee.asyncio import AsyncIOEventEmitter
-
 from rtcore.errors import InvalidStateError, NotSupportedError
 from rtcore.native.ice import Candidate
 
+from ._emitter import Emitter
 from ._private import Private, attributes_of
 from .rtcconfiguration import RTCIceServer, RTCIceTransportPolicy
 
@@ -201,7 +200,7 @@ class _Agent:
         return self._bundle.credentials[1]
 
 
-class RTCIceGatherer(AsyncIOEventEmitter, Private):
+class RTCIceGatherer(Emitter, Private):
     """Finds the local candidates. Event: "statechange"."""
 
     _bundle: Bundle
@@ -228,7 +227,7 @@ class RTCIceGatherer(AsyncIOEventEmitter, Private):
         return gatherer
 
     def _attach(self, bundle: Bundle) -> None:
-        AsyncIOEventEmitter.__init__(self)
+        Emitter.__init__(self)
         self._bundle = bundle
         self._connection = _Agent(bundle)
         self._state = "new"
@@ -263,7 +262,7 @@ class RTCIceGatherer(AsyncIOEventEmitter, Private):
         return RTCIceParameters(*self._bundle.credentials)
 
 
-class RTCIceTransport(AsyncIOEventEmitter, Private):
+class RTCIceTransport(Emitter, Private):
     """The path that packets take. Event: "statechange"."""
 
     def __init__(self, gatherer: RTCIceGatherer) -> None:

@@ -6,8 +6,6 @@ import asyncio
 import logging
 from typing import Any
 
-from pyee.asyncio import AsyncIOEventEmitter
-
 from rtcore.connection import RtpTransceiver, TrackEvent
 from rtcore.errors import InvalidAccessError, InvalidModificationError, InvalidStateError, OperationError
 from rtcore.sdp import SessionDescription, parse
@@ -16,6 +14,7 @@ from rtcore.sdp.transceiver import DIRECTIONS
 from . import rtcsctptransport
 from ._bundle import Connection
 from ._edited import with_candidates
+from ._emitter import Emitter
 from ._media_options import media_options
 from ._private import Private, attributes_of
 from ._tracks import outbound
@@ -43,7 +42,7 @@ _EARLY_CANDIDATES = 256
 """So many candidates wait for the remote description; further ones are dropped."""
 
 
-class RTCPeerConnection(AsyncIOEventEmitter, Private):
+class RTCPeerConnection(Emitter, Private):
     """A connection to one other end.
 
     Events: "track" passes the track, "datachannel" the channel; "connectionstatechange",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyee.asyncio import AsyncIOEventEmitter
-
 from rtcore.connection import DataChannel
 from rtcore.errors import InvalidStateError, NotSupportedError
 
+from ._emitter import Emitter
 from ._private import Private, attributes_of
 from .rtcdtlstransport import RTCDtlsTransport
 
@@ -43,7 +42,7 @@ class RTCSctpCapabilities:
     maxMessageSize: int
 
 
-class RTCSctpTransport(AsyncIOEventEmitter, Private):
+class RTCSctpTransport(Emitter, Private):
     """The association that data channels run on. Event: "datachannel"."""
 
     def __init__(self, transport: RTCDtlsTransport, port: int = 5000) -> None:
