@@ -506,6 +506,37 @@ async def test_options_of_rtcore() -> None:
 
 
 @live
+async def test_the_other_end_restarts_ice() -> None:
+    other = peer(rtcore.aiortc)
+    async with rtcore.PeerConnection() as one:
+        channel = one.create_data_channel("chat")
+        heard: list[Any] = []
+        other.on("datachannel", lambda theirs: theirs.on("message", heard.append))
+        for restart in (False, True):
+            if restart:
+                one.restart_ice()
+            await one.set_local_description()
+            await one.gathered()
+            assert one.local_description is not None
+            await other.setRemoteDescription(as_of(rtcore.aiortc, one.local_description))
+            before = other.localDescription
+            await other.setLocalDescription()
+            if restart:
+                ufrags = [
+                    re.findall(r"a=ice-ufrag:(\S+)", text.sdp)[0] for text in (before, other.localDescription)
+                ]
+                assert ufrags[0] != ufrags[1]
+                assert "a=candidate:" in other.localDescription.sdp
+            await one.set_remote_description(
+                rtcore.connection.SessionDescription("answer", other.localDescription.sdp)
+            )
+            await one.connected()
+            await channel.send(f"restarted: {restart}")
+        await until(lambda: len(heard) == 2)
+    await other.close()
+
+
+@live
 async def test_turn_is_warned_about_once(caplog: pytest.LogCaptureFixture) -> None:
     server = rtcore.aiortc.RTCIceServer("turn:turn.example.org", username="user", credential="secret")
     for _ in range(2):
