@@ -27,20 +27,7 @@ from rtcore.native.base cimport (
     to_time,
 )
 from rtcore.native.frame cimport RT_CODEC_RED, codec_name, codec_of, frame_from_c, rt_codec_is_video, rt_frame
-
-
-cdef extern from "wire/rtp.h" nogil:
-    ctypedef struct rt_rtp_values:
-        pass
-
-    ctypedef struct rt_rtp:
-        bint marker
-        uint8_t payload_type
-        uint16_t sequence
-        uint32_t timestamp
-        rt_span payload
-
-    rt_status rt_rtp_parse(rt_span packet, rt_rtp *out)
+from rtcore.native.rtp cimport rt_rtp, rt_rtp_parse, rt_rtp_values
 
 
 cdef extern from "wire/payload.h" nogil:

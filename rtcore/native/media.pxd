@@ -6,34 +6,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rtcore.native.base cimport rt_span, rt_status, rt_time
 from rtcore.native.frame cimport rt_frame
+from rtcore.native.rtp cimport rt_rtp_extension_map, rt_rtp_text
 from rtcore.native.srtp cimport rt_srtp_library
 from rtcore.native.worker cimport Peer
 from rtcore.native.worker_core cimport rt_media, rt_worker_event, rt_worker_peer
 from rtcore.native.worker_loop cimport Tenant
-
-
-cdef extern from "wire/rtp.h" nogil:
-    enum:
-        RT_RTP_TEXT_MAX
-        RT_RTP_MID
-        RT_RTP_RID
-        RT_RTP_REPAIRED_RID
-        RT_RTP_AUDIO_LEVEL
-        RT_RTP_ABS_SEND_TIME
-        RT_RTP_TRANSPORT_SEQUENCE
-        RT_RTP_VIDEO_ORIENTATION
-        RT_RTP_PLAYOUT_DELAY
-        RT_RTP_ABS_CAPTURE_TIME
-        RT_RTP_DEPENDENCY_DESCRIPTOR
-
-    ctypedef struct rt_rtp_extension_map:
-        pass
-
-    ctypedef struct rt_rtp_text:
-        uint8_t size
-        char *data
-
-    rt_status rt_rtp_extension_map_set(rt_rtp_extension_map *map, int extension, uint8_t id)
 
 
 cdef extern from "wire/payload.h" nogil:

@@ -20,6 +20,21 @@ from rtcore.native.base cimport (
 )
 from rtcore.native.frame cimport EncodedFrame, codec_of, frame_from_c, rt_frame_unref
 from rtcore.native.media_statistics cimport Snapshot, free_snapshot, take_snapshot, tell_snapshot
+from rtcore.native.rtp cimport (
+    RT_RTP_ABS_CAPTURE_TIME,
+    RT_RTP_ABS_SEND_TIME,
+    RT_RTP_AUDIO_LEVEL,
+    RT_RTP_DEPENDENCY_DESCRIPTOR,
+    RT_RTP_MID,
+    RT_RTP_PLAYOUT_DELAY,
+    RT_RTP_REPAIRED_RID,
+    RT_RTP_RID,
+    RT_RTP_TEXT_MAX,
+    RT_RTP_TRANSPORT_SEQUENCE,
+    RT_RTP_VIDEO_ORIENTATION,
+    rt_rtp_extension,
+    rt_rtp_extension_map_set,
+)
 from rtcore.native.srtp cimport srtp_library
 from rtcore.native.worker_core cimport (
     RT_MEDIA_EVENT_BITRATE,
@@ -297,7 +312,9 @@ cdef class Media(Tenant):
             if kind_of is not None:
                 check(
                     rt_rtp_extension_map_set(
-                        &config.extensions, kind_of, <uint8_t>number(id, 1, 255, "an extension's id")
+                        &config.extensions,
+                        <rt_rtp_extension>(<int>kind_of),
+                        <uint8_t>number(id, 1, 255, "an extension's id"),
                     ),
                     f"the extension {uri}",
                 )
