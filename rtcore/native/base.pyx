@@ -1,6 +1,6 @@
 # cython: language_level=3
-"""What the building blocks share: statuses to exceptions, seconds to nanoseconds, addresses to text, sequences
-of buffers to spans."""
+"""What the building blocks share: statuses to exceptions, seconds to nanoseconds, addresses to text,
+sequences of buffers to spans."""
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
