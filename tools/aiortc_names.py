@@ -141,6 +141,8 @@ def assigned(cls: type) -> list[str]:
     for base in cls.__mro__:
         if base.__module__.partition(".")[0] not in ("aiortc", "rtcore"):
             continue
+        if base.__module__.startswith("rtcore.native."):
+            continue  # compiled: its attributes are those of the class
         found += vars(base).get("__annotations__", {})
         for node in ast.walk(ast.parse(inspect.getsource(base))):
             match node:

@@ -7,15 +7,14 @@ their field raise `ValueError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from av import AudioFrame
 
 from rtcore.media.samples import level_of
 from rtcore.native import rtp
+from rtcore.native.aiortc_rtp import ExtensionIds, PacketFields, pack_elements, unpack_elements
 
 from ._rtcp import (
     PACKETS_LOST_MAX,
@@ -112,9 +111,6 @@ DYNAMIC_PAYLOAD_TYPES = range(96, 128)
 
 RTP_HEADER_LENGTH = 12
 
-ONE_BYTE_PROFILE = 0xBEDE
-TWO_BYTE_PROFILE = 0x1000
-
 _FIELDS = {
     "urn:ietf:params:rtp-hdrext:sdes:mid": "mid",
     "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id": "repaired_rtp_stream_id",
@@ -124,7 +120,7 @@ _FIELDS = {
     "urn:ietf:params:rtp-hdrext:ssrc-audio-level": "audio_level",
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01": "transport_sequence_number",
 }
-"""The field of `HeaderExtensions` by the extension's name, in the order in which they are written."""
+"""The field of `HeaderExtensions` by the extension's name."""
 
 
 @dataclass
@@ -140,71 +136,17 @@ class HeaderExtensions:
     transport_sequence_number: int | None = None
 
 
-class HeaderExtensionsMap:
+class HeaderExtensionsMap(ExtensionIds):
     """Which id stands for which field of `HeaderExtensions`."""
 
     def __init__(self) -> None:
-        self._names: dict[int, str] = {}
-        self._writers: list[tuple[str, int, _Writer]] = []
+        super().__init__(HeaderExtensions)
 
     def configure(self, parameters: RTCRtpParameters) -> None:
-        ids = {name: id_ for id_, name in self._names.items()}
+        """Takes the ids of what `parameters` has of them; the others stay."""
         for extension in parameters.headerExtensions:
             if name := _FIELDS.get(extension.uri):
-                ids[name] = extension.id
-        self._names = {id_: name for name, id_ in ids.items()}
-        self._writers = [(name, id_, _writer(name)) for name in _FIELDS.values() if (id_ := ids.get(name))]
-
-    def get(self, extension_profile: int, extension_value: bytes) -> HeaderExtensions:
-        """The values of an extension block. `ValueError` for a malformed one."""
-        values = HeaderExtensions()
-        for id_, content in unpack_header_extensions(extension_profile, extension_value):
-            if name := self._names.get(id_):
-                setattr(values, name, _read(name, content))
-        return values
-
-    def set(self, values: HeaderExtensions) -> tuple[int, bytes]:
-        """Profile and content of the extension block; (0, b"") without values."""
-        elements = []
-        for name, id_, write in self._writers:
-            value = getattr(values, name)
-            if value is not None:
-                elements.append((id_, write(value)))
-        return pack_header_extensions(elements)
-
-
-_Writer = Callable[[Any], bytes]
-
-_SIZES = {"abs_send_time": 3, "transmission_offset": 3, "audio_level": 1, "transport_sequence_number": 2}
-
-
-def _read(name: str, content: bytes) -> Any:
-    size = _SIZES.get(name)
-    if size is None:
-        return content.decode()
-    if len(content) != size:
-        raise ValueError(f"the header extension {name} has {size} bytes, not {len(content)}")
-    number = int.from_bytes(content, "big", signed=name == "transmission_offset")
-    return (number >= 0x80, number & 0x7F) if name == "audio_level" else number
-
-
-def _writer(name: str) -> _Writer:
-    size = _SIZES.get(name)
-    if name == "audio_level":
-        return _write_level
-    return str.encode if size is None else partial(_write_number, name, size)
-
-
-def _write_level(value: tuple[bool, int]) -> bytes:
-    voice, level = value
-    return bytes([(0x80 if voice else 0) | (level & 0x7F)])
-
-
-def _write_number(name: str, size: int, value: int) -> bytes:
-    try:
-        return value.to_bytes(size, "big", signed=name == "transmission_offset")
-    except OverflowError:
-        raise ValueError(f"{value} does not fit the {size} bytes of {name}") from None
+                self.set_id(name, extension.id)
 
 
 def is_rtcp(msg: bytes) -> bool:
@@ -219,31 +161,12 @@ def padl(length: int) -> int:
 
 def unpack_header_extensions(extension_profile: int, extension_value: bytes) -> list[tuple[int, bytes]]:
     """(id, content) of each element of an extension block (RFC 8285). `ValueError` if one leaves it."""
-    packet = rtp.RtpPacket()
-    # padding may stand before elements, too: so one that is cut off stays cut off
-    packet.block = (extension_profile, bytes(padl(len(extension_value))) + extension_value)
-    return list(packet.elements)
+    return unpack_elements(extension_profile, extension_value)
 
 
 def pack_header_extensions(extensions: list[tuple[int, bytes]]) -> tuple[int, bytes]:
     """Profile and content of the block (RFC 8285), in the two-byte form where an id or a size needs it."""
-    if not extensions:
-        return 0, b""
-    one_byte = True
-    for id_, content in extensions:
-        size = len(content)
-        if not 0 < id_ < 256 or size > 255:
-            raise ValueError(f"a header extension has an id from 1 to 255 and up to 255 bytes, not {id_}")
-        one_byte = one_byte and id_ < 15 and 1 <= size <= 16
-    block = bytearray()
-    for id_, content in extensions:
-        if one_byte:
-            block.append(id_ << 4 | len(content) - 1)
-        else:
-            block += bytes((id_, len(content)))
-        block += content
-    block += bytes(padl(len(block)))
-    return ONE_BYTE_PROFILE if one_byte else TWO_BYTE_PROFILE, bytes(block)
+    return pack_elements(extensions)
 
 
 def compute_audio_level_dbov(frame: AudioFrame) -> int:
@@ -251,70 +174,17 @@ def compute_audio_level_dbov(frame: AudioFrame) -> int:
     return level_of(frame.to_ndarray().reshape(-1, 1))
 
 
-class RtpPacket:
+class RtpPacket(PacketFields):
     """`serialize()` raises `ValueError` for a value that does not fit its field."""
 
     version = 2
-
-    def __init__(
-        self,
-        payload_type: int = 0,
-        marker: int = 0,
-        sequence_number: int = 0,
-        timestamp: int = 0,
-        ssrc: int = 0,
-        payload: bytes = b"",
-    ) -> None:
-        self.marker = marker
-        self.payload_type = payload_type
-        self.sequence_number = sequence_number
-        self.timestamp = timestamp
-        self.ssrc = ssrc
-        self.csrc: list[int] = []
-        self.extensions = HeaderExtensions()
-        self.payload = payload
-        self.padding_size = 0
+    _extensions = HeaderExtensions
 
     def __repr__(self) -> str:
         return (
             f"RtpPacket(seq={self.sequence_number}, ts={self.timestamp}, marker={self.marker}, "
             f"payload={self.payload_type}, {len(self.payload)} bytes)"
         )
-
-    @classmethod
-    def parse(cls, data: bytes, extensions_map: HeaderExtensionsMap | None = None) -> RtpPacket:
-        """Reads one datagram. `ValueError` when it is malformed."""
-        found = rtp.RtpPacket.parse(data)
-        packet = cls(
-            payload_type=found.payload_type,
-            marker=int(found.marker),
-            sequence_number=found.sequence,
-            timestamp=found.timestamp,
-            ssrc=found.ssrc,
-            payload=found.payload,
-        )
-        packet.csrc = list(found.csrcs)
-        packet.padding_size = found.padding
-        if found.block is not None and extensions_map is not None:
-            packet.extensions = extensions_map.get(*found.block)
-        return packet
-
-    def serialize(self, extensions_map: HeaderExtensionsMap | None = None) -> bytes:
-        """The packet's bytes; its padding is zeros."""
-        packet = rtp.RtpPacket(
-            self.payload,
-            payload_type=self.payload_type,
-            sequence=self.sequence_number,
-            timestamp=self.timestamp,
-            ssrc=self.ssrc,
-            marker=bool(self.marker),
-            csrcs=self.csrc,
-            padding=self.padding_size,
-        )
-        if extensions_map is not None:
-            profile, content = extensions_map.set(self.extensions)
-            packet.block = (profile, content) if content else None
-        return packet.serialize()
 
 
 def unwrap_rtx(rtx: RtpPacket, payload_type: int, ssrc: int) -> RtpPacket:

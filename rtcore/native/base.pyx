@@ -5,6 +5,7 @@ sequences of buffers to spans."""
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.number cimport PyNumber_Index
 from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.math cimport INFINITY, isfinite, llrint, nextafter
@@ -48,6 +49,10 @@ cdef object from_deadline(rt_time deadline):
 
 cdef uint64_t to_number(object value, uint64_t most, str what) except? 0xFFFFFFFFFFFFFFFF:
     cdef object number = value if type(value) is int else PyNumber_Index(value)
+    cdef int overflow = 0
+    cdef long long small = PyLong_AsLongLongAndOverflow(number, &overflow)
+    if overflow == 0 and small >= 0 and <uint64_t>small <= most:
+        return <uint64_t>small
     if not 0 <= number <= most:
         raise ValueError(f"{what} is between 0 and {most}, not {value}")
     return number

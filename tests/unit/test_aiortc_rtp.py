@@ -42,7 +42,8 @@ EXTENSIONS = [
 
 def plain(packet: Any) -> dict[str, Any]:
     """What an `RtpPacket` says."""
-    return {**vars(packet), "version": packet.version, "extensions": asdict(packet.extensions)}
+    fields = {name: getattr(packet, name) for name in vars(theirs.RtpPacket())}
+    return {**fields, **vars(packet), "extensions": asdict(packet.extensions)}
 
 
 def map_of(module: Any, ids: list[int]) -> Any:

@@ -36,7 +36,8 @@ class Member(NamedTuple):
 
     @property
     def real(self) -> Any:
-        return inspect.getattr_static(self.owner, self.path.rpartition(".")[2], None)
+        found = inspect.getattr_static(self.owner, self.path.rpartition(".")[2], None)
+        return getattr(found, "__func__", found)  # of a class method
 
 
 def stub(module: str) -> ast.Module:
