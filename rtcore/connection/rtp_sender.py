@@ -138,6 +138,8 @@ class RtpSender(Emitter):
         """Counts at once, without negotiating. `InvalidModificationError` if encodings were added, removed or
         renamed, or the codec was not negotiated; `ValueError` for what is out of range."""
         self._require_alive()
+        if not isinstance(parameters, RtpSendParameters):
+            raise TypeError(f"parameters are those of get_parameters(), not {type(parameters).__name__}")
         before = self._data.encodings
         if [one.rid for one in parameters.encodings] != [one.rid for one in before]:
             raise InvalidModificationError("encodings cannot be added, removed or renamed")

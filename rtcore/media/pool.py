@@ -57,13 +57,23 @@ class _Threads:
 _threads = _Threads()
 
 
+def _forked() -> None:
+    """A child has none of its parent's threads, and what they had to do is the parent's."""
+    global _threads
+    _threads = _Threads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
 async def run(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
     """Calls `function` on one of the threads, and returns or raises what it does. No order among calls."""
     return await Lane().run(function, *args, **options)
 
 
 def close() -> None:
-    """Waits for the calls that were made, and ends the threads. For tests, and before `os.fork()`."""
+    """Waits for the calls that were made, and ends the threads. For tests."""
     _threads.close()
 
 

@@ -122,6 +122,7 @@ class MediaRelay(Closing):
                 for reader in self._readers:
                     reader._deliver(frame)
         except Exception as error:
+            self._task = None  # a source that did not end is read again for who comes next
             self._finish(error)
 
     def _finish(self, cause: BaseException | None) -> None:

@@ -825,6 +825,8 @@ def test_arguments_are_checked() -> None:
                 a.add_track("camera")
             with pytest.raises(TypeError):
                 a.add_transceiver("video", send_encodings=["high"])
+            with pytest.raises(TypeError, match="get_parameters"):
+                a.add_transceiver("video").sender.set_parameters({})  # type: ignore[arg-type]
             sender = b.add_track(TestTone())
             with pytest.raises(rtcore.InvalidAccessError):
                 a.remove_track(sender)

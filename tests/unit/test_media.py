@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -593,6 +595,21 @@ async def test_what_a_source_raises_reaches_the_readers_of_a_relay() -> None:
 
 
 @asynchronous
+async def test_a_relay_reads_a_source_again_that_failed_once() -> None:
+    class Failing(MediaTrack):
+        kind = "audio"
+
+        async def recv(self) -> av.AudioFrame:
+            raise ZeroDivisionError
+
+    relay = MediaRelay(Failing())
+    for _ in range(2):
+        async with asyncio.timeout(5):
+            with pytest.raises(TrackEndedError):
+                await relay.subscribe().recv()
+
+
+@asynchronous
 async def test_a_relay_of_encoded_video_begins_and_goes_on_with_key_frames() -> None:
     wanted: list[int] = []
     frames = coded(12, keys=(4, 9))[1:]
@@ -793,6 +810,10 @@ async def test_what_devices_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -
         await devices.get_user_media(video={"width": 1}, fake=True)
     with pytest.raises(ValueError, match="positive"):
         await devices.get_user_media(audio={"sample_rate": 0}, fake=True)
+    with pytest.raises(TypeError, match="mapping"):
+        await devices.get_user_media(audio="yes", fake=True)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="sample_rate must be a number"):
+        await devices.get_user_media(audio={"sample_rate": "high"}, fake=True)  # type: ignore[typeddict-item]
     with pytest.raises(OperationError, match="none such cannot be opened"):
         await devices.get_user_media(video={"device_id": "none such"}, fake=False)
     monkeypatch.setattr(devices, "_devices", list)
@@ -899,6 +920,21 @@ async def test_threads_are_few_and_end() -> None:
     assert set(threading.enumerate()) <= before
     assert await pool.run(lambda: 1) == 1
     pool.close()
+
+
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    program = """
+import asyncio, os, signal
+from rtcore.media import pool
+asyncio.run(pool.run(int))
+child = os.fork()
+if child == 0:
+    signal.alarm(10)
+    asyncio.run(pool.run(int))
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
 @given(st.integers(1, 5), st.lists(st.booleans(), max_size=50))
