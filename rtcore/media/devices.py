@@ -182,12 +182,13 @@ def _checked(constraints: Any, names: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if not isinstance(constraints, Mapping):
         raise TypeError(f"constraints are a mapping, True or False, not {constraints!r}")
+    value: Any
     for name, value in constraints.items():
         if name not in names:
             raise ValueError(f"there is no constraint {name!r}; there are {', '.join(names)}")
         if not isinstance(value, str if name == "device_id" else (int, float)) or isinstance(value, bool):
             raise TypeError(f"{name} must be {'a str' if name == 'device_id' else 'a number'}, not {value!r}")
-        if name != "device_id" and not value > 0:
+        if not isinstance(value, str) and not value > 0:
             raise ValueError(f"{name} must be positive, not {value!r}")
     if ("width" in constraints) != ("height" in constraints):
         raise ValueError("width and height are given together")
