@@ -9,6 +9,7 @@ import pytest
 from aiortc import rtp as peer
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
 
+from rtcore.aiortc import rtp as rtcore_aiortc
 from rtcore.native.rtp import DTYPE, Extension, ExtensionMap, RtpPacket, parse_batch
 
 IDS = {
@@ -38,23 +39,28 @@ def rtcore(data: bytes, what: str) -> Callable[[], Any]:
     return partial(RtpPacket.parse, data, MAP) if what == "parse" else RtpPacket.parse(data, MAP).serialize
 
 
-def peer_map() -> peer.HeaderExtensionsMap:
+def peer_map(module: Any = peer) -> Any:
     parameters = RTCRtpParameters()
     parameters.headerExtensions = [
         RTCRtpHeaderExtensionParameters(id=id, uri=extension.uri) for extension, id in IDS.items()
     ]
-    known = peer.HeaderExtensionsMap()
+    known = module.HeaderExtensionsMap()
     known.configure(parameters)
     return known
 
 
-def aiortc(data: bytes, what: str) -> Callable[[], Any]:
-    known = peer_map()
-    parse = partial(peer.RtpPacket.parse, data, known)
+def aiortc(data: bytes, what: str, module: Any = peer) -> Callable[[], Any]:
+    known = peer_map(module)
+    parse = partial(module.RtpPacket.parse, data, known)
     return parse if what == "parse" else partial(parse().serialize, known)
 
 
-@pytest.mark.parametrize("codec", [rtcore, aiortc])
+def layer(data: bytes, what: str) -> Callable[[], Any]:
+    """aiortc's names, over rtcore."""
+    return aiortc(data, what, rtcore_aiortc)
+
+
+@pytest.mark.parametrize("codec", [rtcore, layer, aiortc])
 @pytest.mark.parametrize("kind", PACKETS)
 @pytest.mark.parametrize("what", ["parse", "serialize"])
 def test_one(benchmark: Any, codec: Callable[[bytes, str], Any], kind: str, what: str) -> None:

@@ -11,11 +11,12 @@ def unpack_elements(profile: int, content: Buffer) -> list[tuple[int, bytes]]:
     """[(id, content)] of the elements of an extension block (RFC 8285). `ValueError` if one leaves it."""
 
 def pack_elements(elements: Sequence[tuple[int, Buffer]]) -> tuple[int, bytes]:
-    """(profile, content) of the block (RFC 8285) of [(id, content)], in the two-byte form where an id or a size
-    needs it; (0, b"") of none. `ValueError` for ids not from 1 to 255, contents of more than 255 bytes."""
+    """(profile, content) of the block (RFC 8285) of [(id, content)], in the two-byte form where an id or a
+    size needs it; (0, b"") of none. `ValueError` for ids not from 1 to 255, contents over 255 bytes."""
 
 class ExtensionIds:
-    """Which id stands for which header extension. `FIELD_NAMES` are the attributes of what holds the values."""
+    """Which id stands for which header extension. `FIELD_NAMES` are the attributes of what holds the
+    values."""
 
     def __init__(self, kind: type) -> None:
         """`kind`: the class of what `get()` makes; an attribute that it does not set is the class's own."""

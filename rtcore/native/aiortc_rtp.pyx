@@ -150,7 +150,9 @@ cdef rt_span write_value(int field, object value, uint8_t *room) except *:
     return rt_span_of(room, SIZES[field])
 
 
-cdef size_t write_block(const rt_span *elements, const uint8_t *ids, size_t count, uint8_t *out, bint *one_byte):
+cdef size_t write_block(
+    const rt_span *elements, const uint8_t *ids, size_t count, uint8_t *out, bint *one_byte
+):
     """Writes the elements in the shorter form that takes all of them, padded to a word; returns the size."""
     cdef size_t i, size = 0
     one_byte[0] = True
@@ -189,8 +191,8 @@ def unpack_elements(profile, content):
 
 
 def pack_elements(elements):
-    """(profile, content) of the block (RFC 8285) of [(id, content)], in the two-byte form where an id or a size
-    needs it; (0, b"") of none. `ValueError` for ids not from 1 to 255, contents of more than 255 bytes."""
+    """(profile, content) of the block (RFC 8285) of [(id, content)], in the two-byte form where an id or a
+    size needs it; (0, b"") of none. `ValueError` for ids not from 1 to 255, contents over 255 bytes."""
     cdef rt_span contents[256]
     cdef uint8_t ids[256]
     cdef size_t count = 0, room = 3
@@ -213,7 +215,8 @@ def pack_elements(elements):
 
 
 cdef class ExtensionIds:
-    """Which id stands for which header extension. `FIELD_NAMES` are the attributes of what holds the values."""
+    """Which id stands for which header extension. `FIELD_NAMES` are the attributes of what holds the
+    values."""
 
     cdef object kind
     cdef uint8_t ids[FIELDS]
