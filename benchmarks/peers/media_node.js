@@ -136,9 +136,17 @@ class AudioWatcher extends Watcher {
     return power ? (2 * (real * real + imaginary * imaginary)) / (power * this.samples.length) : 0;
   }
 
+  // dB of full scale; null for digital silence, whose -Infinity JSON cannot say.
+  get level() {
+    const power = this.samples.reduce((sum, sample) => sum + sample * sample, 0) / this.samples.length;
+    return power ? 10 * Math.log10(power / 32768 ** 2) : null;
+  }
+
   async seen({ frequency }) {
-    await this.until(() => this.samples.length === HEARD && this.share(frequency) > 0.5);
-    return { frequency };
+    if (frequency !== undefined) {
+      await this.until(() => this.samples.length === HEARD && this.share(frequency) > 0.5);
+    }
+    return { frequency, level: this.level };
   }
 }
 

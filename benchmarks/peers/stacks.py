@@ -63,6 +63,11 @@ LIBWEBRTC = Stack(
     pair=(*NODE, str(HERE / "pair.js"), "libwebrtc"),
     at_once=20,  # of fifty some never open, about every third time
     calls=(("VP8", "opus"), ("VP9", "PCMU")),
+    changes=True,
+    asks=True,
+    counts=True,
+    shows_again=False,
+    simulcasts=True,
 )
 LIBDATACHANNEL = Stack(
     "libdatachannel",
