@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Bundle", "Connection", "ConnectionBundle"]
 
 _ICE_STATES = {"connected": "completed", "disconnected": "completed"}
-"""aiortc knows neither: a path that is found is "completed", and stays so until it is given up."""
+"""aiortc knows neither: a path that is found is "completed", and stays so until it is given up. Who asks for
+`all_states` is told them."""
 
 
 class Bundle:
@@ -42,6 +43,8 @@ class Bundle:
         self._waiters = Waiters()
         self._arrived: list[Callable[[DataChannel], None]] = []
         self.closed = False
+        self.all_states = False
+        """Tells the W3C's ICE states, not only those that aiortc has."""
 
     # What the two kinds know in their own ways
 
@@ -112,7 +115,7 @@ class Bundle:
         if self.closed:
             return "closed"
         state = self.transport.ice_state
-        return _ICE_STATES.get(state, state)
+        return state if self.all_states else _ICE_STATES.get(state, state)
 
     @property
     def dtls_state(self) -> str:

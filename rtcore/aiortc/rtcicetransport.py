@@ -265,10 +265,12 @@ class RTCIceGatherer(Emitter, Private):
 class RTCIceTransport(Emitter, Private):
     """The path that packets take. Event: "statechange"."""
 
-    def __init__(self, gatherer: RTCIceGatherer) -> None:
+    def __init__(self, gatherer: RTCIceGatherer, *, all_states: bool = False) -> None:
+        """`all_states`: as of `RTCPeerConnection`."""
         super().__init__()
         self._gatherer = gatherer
         self._bundle = gatherer._bundle
+        self._bundle.all_states = all_states
         self._connection = gatherer._connection
         self._state = "new"
         self._bundle.watch(self._look)
@@ -294,7 +296,8 @@ class RTCIceTransport(Emitter, Private):
 
     @property
     def state(self) -> str:
-        """ "new", "checking", "completed", "failed" or "closed"."""
+        """ "new", "checking", "completed", "failed" or "closed"; with `all_states` also "connected" and
+        "disconnected"."""
         return self._state
 
     async def addRemoteCandidate(self, candidate: RTCIceCandidate | None) -> None:

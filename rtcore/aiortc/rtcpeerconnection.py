@@ -47,14 +47,18 @@ class RTCPeerConnection(Emitter, Private):
 
     Events: "track" passes the track, "datachannel" the channel; "connectionstatechange",
     "iceconnectionstatechange", "icegatheringstatechange" and "signalingstatechange" pass nothing. The states
-    are aiortc's: no "disconnected", and an ICE connection goes from "checking" to "completed".
+    are aiortc's: no "disconnected", and an ICE connection goes from "checking" to "completed". With
+    `all_states=True` they are the W3C's: "disconnected" while the other end does not answer, and of the ICE
+    connection also "connected".
 
     What aiortc has no argument for can be given to rtcore by its own names, as in
     `RTCPeerConnection(configuration, port_range=(50000, 50100), certificates=[...])`: see
     `rtcore.PeerConnection`.
     """
 
-    def __init__(self, configuration: RTCConfiguration | None = None, **options: Any) -> None:
+    def __init__(
+        self, configuration: RTCConfiguration | None = None, *, all_states: bool = False, **options: Any
+    ) -> None:
         super().__init__()
         configuration = configuration or RTCConfiguration()
         options.setdefault(
@@ -71,7 +75,7 @@ class RTCPeerConnection(Emitter, Private):
         self._connection = Connection(**options)
         self._always_data = configuration.alwaysNegotiateDataChannels
         self._gatherer = RTCIceGatherer._of(self._connection.bundle)
-        self._dtls = RTCDtlsTransport._of(RTCIceTransport(self._gatherer))
+        self._dtls = RTCDtlsTransport._of(RTCIceTransport(self._gatherer, all_states=all_states))
         self._sctp: RTCSctpTransport | None = None
         self._transceivers: dict[RtpTransceiver, RTCRtpTransceiver] = {}
         self._told: set[RTCRtpReceiver] = set()
@@ -93,12 +97,13 @@ class RTCPeerConnection(Emitter, Private):
 
     @property
     def connectionState(self) -> str:
-        """ "new", "connecting", "connected", "failed" or "closed"."""
+        """ "new", "connecting", "connected", "failed" or "closed"; with `all_states` also "disconnected"."""
         return self._connection_state
 
     @property
     def iceConnectionState(self) -> str:
-        """ "new", "checking", "completed", "failed" or "closed"."""
+        """ "new", "checking", "completed", "failed" or "closed"; with `all_states` also "connected" and
+        "disconnected"."""
         return self._ice_connection_state
 
     @property
@@ -370,7 +375,10 @@ def _joined(ice: str, dtls: str) -> str:
         return "failed"
     if ice == "new" and dtls in ("new", "closed"):
         return "new"
-    return "connected" if ice == "completed" and dtls in ("connected", "closed") else "connecting"
+    if ice == "disconnected":
+        return "disconnected"
+    found = ice in ("connected", "completed")
+    return "connected" if found and dtls in ("connected", "closed") else "connecting"
 
 
 def _native(description: RTCSessionDescription) -> SessionDescription:

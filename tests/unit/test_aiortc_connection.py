@@ -505,6 +505,38 @@ async def test_options_of_rtcore() -> None:
     await pc.close()
 
 
+@pytest.mark.parametrize(
+    ("all_states", "connection", "ice"),
+    [
+        (False, ["connecting", "connected", "failed"], ["checking", "completed", "failed"]),
+        (
+            True,
+            ["connecting", "connected", "disconnected", "failed"],
+            ["checking", "connected", "completed", "disconnected", "failed"],
+        ),
+    ],
+)
+@live
+async def test_the_other_end_vanishes(all_states: bool, connection: list[str], ice: list[str]) -> None:
+    with rtcore.Worker() as doomed:
+        configuration = rtcore.aiortc.RTCConfiguration(iceServers=[])
+        one = rtcore.aiortc.RTCPeerConnection(
+            configuration, all_states=all_states, disconnected_timeout=0.3, failed_timeout=0.9
+        )
+        other = rtcore.aiortc.RTCPeerConnection(configuration, worker=doomed)
+        told = story(one)
+        one.createDataChannel("chat")
+        await connect((rtcore.aiortc, rtcore.aiortc), one, other)
+        await until(lambda: one.connectionState == other.connectionState == "connected")
+        await until(lambda: one.iceConnectionState == "completed")
+        asyncio.get_running_loop().remove_reader(doomed.fileno())  # it says nothing any more
+        await until(lambda: one.connectionState == "failed")
+        assert of(told, "connectionstatechange") == connection
+        assert of(told, "iceconnectionstatechange") == ice
+        await one.close()
+        await other.close()
+
+
 @live
 async def test_the_other_end_restarts_ice() -> None:
     other = peer(rtcore.aiortc)
