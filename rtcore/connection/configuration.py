@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rtcore.errors import NotSupportedError
 
-__all__ = ["IceServer", "StunAddress", "check_number", "stun_addresses"]
+__all__ = ["IceServer", "StunAddress", "check_number", "check_port_range", "check_texts", "stun_addresses"]
 
 _URL = re.compile(r"(stuns?|turns?):(?://)?(\[[0-9A-Fa-f:.]+\]|[^:?/\[\]\s]+)(?::(\d{1,5}))?(\?\S*)?")
 STUN_PORT = 3478
@@ -69,6 +69,22 @@ def check_number(what: str, value: float, least: float, most: float) -> None:
         raise TypeError(f"{what} must be {'an int' if len(kinds) == 1 else 'a number'}, not {value!r}")
     if not least <= value <= most:
         raise ValueError(f"{what} must be from {least} to {most}, not {value!r}")
+
+
+def check_port_range(ports: tuple[int, int]) -> None:
+    if not isinstance(ports, tuple | list) or len(ports) != 2:
+        raise TypeError(f"port_range must be (first, last), not {ports!r}")
+    check_number("port_range: first", ports[0], 1, 65535)
+    check_number("port_range: last", ports[1], ports[0], 65535)
+
+
+def check_texts(what: str, texts: Sequence[str]) -> None:
+    """A single text would be taken letter by letter."""
+    if isinstance(texts, str):
+        raise TypeError(f"{what} is a sequence: put {texts!r} into a list")
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"{what}: expected a str, got {text!r}")
 
 
 def _urls(server: object) -> Sequence[str]:

@@ -27,6 +27,7 @@ from rtcore.sdp import (
     default_codecs,
 )
 
+from .configuration import check_texts
 from .events import TrackEvent
 from .media_stream import MediaStream
 from .rtp_parameters import RtpEncoding, to_encodings
@@ -139,10 +140,12 @@ class MediaTransport:
         receive_rids: Sequence[str],
         preferences: Sequence[RtpCodec],
     ) -> RtpTransceiver:
-        track = None if isinstance(track_or_kind, str) else track_or_kind
-        if track is not None:
-            check_kind(track)
-        kind = track_or_kind if isinstance(track_or_kind, str) else track_or_kind.kind
+        if isinstance(track_or_kind, str):
+            kind, track = track_or_kind, None
+        else:
+            check_kind(track_or_kind)
+            kind, track = track_or_kind.kind, track_or_kind
+        check_texts("receive_rids", receive_rids)
         data = self._negotiation.add_transceiver(
             kind,
             direction=direction,

@@ -21,10 +21,11 @@ from rtcore.native.dtls import Certificate
 from rtcore.native.ice import Candidate
 from rtcore.native.worker import Endpoint, Worker
 from rtcore.sdp import Changes, Fingerprint, Negotiation, RtpCodec, SessionDescription
+from rtcore.sdp.codecs import check_codec
 
 from . import stats
 from .channel import ChannelOptions, DataChannel
-from .configuration import IceServer, check_number, stun_addresses
+from .configuration import IceServer, check_number, check_port_range, check_texts, stun_addresses
 from .driver import Driver
 from .event_stream import EventStream
 from .events import (
@@ -142,8 +143,12 @@ class PeerConnection(Emitter):
             endpoints = (endpoints,)
         if endpoints and worker is None:
             raise ValueError("endpoints belong to a worker: pass that, too")
-        if port_range is not None and not 0 < port_range[0] <= port_range[1] < 65536:
-            raise ValueError(f"port_range must be (first, last) from 1 to 65535, not {port_range!r}")
+        if interfaces is not None:
+            check_texts("interfaces", interfaces)
+        if port_range is not None:
+            check_port_range(port_range)
+        for codec in codecs or ():
+            check_codec(codec)
         check_number("mtu", mtu, 548, 65507)
         if max_mtu is not None:
             check_number("max_mtu", max_mtu, mtu, 65507)

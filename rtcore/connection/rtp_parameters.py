@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from rtcore.sdp import RtpCodec, SendEncoding
+
+from .configuration import check_number
 
 __all__ = ["RtpEncoding", "RtpReceiveParameters", "RtpSendParameters"]
 
@@ -31,14 +33,17 @@ class RtpEncoding:
         self.check()
 
     def check(self) -> None:
-        """`ValueError` for what is out of range."""
-        if self.max_bitrate is not None and not 0 < self.max_bitrate <= 10**12:
-            raise ValueError(f"max_bitrate must be bit/s above 0, not {self.max_bitrate!r}")
-        if self.max_framerate is not None and not 0 <= self.max_framerate <= 1000:
-            raise ValueError(f"max_framerate must be from 0 to 1000, not {self.max_framerate!r}")
-        scale = self.scale_resolution_down_by
-        if scale is not None and not 1 <= scale <= 1000:
-            raise ValueError(f"scale_resolution_down_by must be 1 or more, not {scale!r}")
+        """`TypeError` for what is of another type, `ValueError` for what is out of range."""
+        if not isinstance(self.rid, str):
+            raise TypeError(f"rid must be a str, not {self.rid!r}")
+        if not isinstance(self.active, bool):
+            raise TypeError(f"active must be a bool, not {self.active!r}")
+        if self.max_bitrate is not None:
+            check_number("max_bitrate", self.max_bitrate, 1, 10**12)
+        if self.max_framerate is not None:
+            check_number("max_framerate", self.max_framerate, 0.0, 1000.0)
+        if self.scale_resolution_down_by is not None:
+            check_number("scale_resolution_down_by", self.scale_resolution_down_by, 1.0, 1000.0)
 
 
 @dataclass(slots=True)
@@ -89,6 +94,9 @@ def _checked(encoding: RtpEncoding | SendEncoding | Mapping[str, Any]) -> RtpEnc
     if isinstance(encoding, SendEncoding):
         return from_encoding(encoding)
     if isinstance(encoding, Mapping):
+        names = [field.name for field in fields(RtpEncoding)]
+        if unknown := [name for name in encoding if name not in names]:
+            raise TypeError(f"an encoding has {', '.join(names)}, not {unknown[0]!r}")
         return RtpEncoding(**encoding)
     raise TypeError(f"an encoding is an RtpEncoding, not {type(encoding).__name__}")
 

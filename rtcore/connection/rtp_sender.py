@@ -10,7 +10,7 @@ from rtcore.emitter import Emitter
 from rtcore.errors import InvalidModificationError, InvalidStateError
 from rtcore.media import MediaTrack, codecs
 from rtcore.sdp import AgreedFormat, AgreedSection, RtpCodec, SendEncoding, Transceiver
-from rtcore.sdp.codecs import matches
+from rtcore.sdp.codecs import check_codec, matches
 
 from .dtmf import DtmfSender
 from .encoding import EncodingStream
@@ -147,6 +147,7 @@ class RtpSender(Emitter):
             encoding.check()
         codec = parameters.codec
         if codec is not None:
+            check_codec(codec)
             offered = self._section.send_formats if self._section else ()
             if not any(matches(form.codec, codec) for form in offered):
                 raise InvalidModificationError(f"{codec.mime_type} was not negotiated")
@@ -165,7 +166,10 @@ class RtpSender(Emitter):
         self._media.set_streams(self._data, stream_ids(streams))
 
     def request_key_frame(self, rid: str | None = None) -> None:
-        """The next picture of this encoding, or of all, can be decoded alone."""
+        """The next picture of this encoding, or of all, can be decoded alone. `ValueError` if there is none
+        of that rid."""
+        if rid is not None and all(encoding.rid != rid for encoding in self._data.encodings):
+            raise ValueError(f"no encoding has the rid {rid!r}")
         for place, encoding in enumerate(self._encodings()):
             if rid in (None, encoding.rid):
                 self._key_frame_needed(place)
@@ -363,5 +367,9 @@ def check_kind(track: MediaTrack, kind: str | None = None) -> None:
 
 def stream_ids(streams: Sequence[MediaStream | str]) -> tuple[str, ...]:
     """Each once, in their order."""
-    ids = (stream if isinstance(stream, str) else stream.id for stream in streams)
-    return tuple(dict.fromkeys(ids))
+    if isinstance(streams, str):
+        raise TypeError(f"streams is a sequence: put {streams!r} into a list")
+    for stream in streams:
+        if not isinstance(stream, str | MediaStream):
+            raise TypeError(f"a stream is a MediaStream or an id, not {type(stream).__name__}")
+    return tuple(dict.fromkeys(stream if isinstance(stream, str) else stream.id for stream in streams))

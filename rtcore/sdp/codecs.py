@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from .codec_table import Codec, parameters_of
 
-__all__ = ["RtpCodec", "answered", "codec_of", "default_codecs", "matches"]
+__all__ = ["RtpCodec", "answered", "check_codec", "codec_of", "default_codecs", "matches"]
 
 
 AUXILIARY = frozenset({"red", "telephone-event", "cn"})
@@ -55,6 +55,11 @@ class RtpCodec:
     def primary(self) -> bool:
         """Whether a track can be sent with it alone: not RED, telephone events or comfort noise."""
         return self.name.lower() not in AUXILIARY
+
+
+def check_codec(codec: RtpCodec) -> None:
+    if not isinstance(codec, RtpCodec):
+        raise TypeError(f"a codec is one of rtcore.sdp.default_codecs(kind), not {codec!r}")
 
 
 def matches(one: RtpCodec, other: RtpCodec) -> bool:

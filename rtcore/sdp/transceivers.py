@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from rtcore.errors import InvalidAccessError, InvalidStateError
 
-from .codecs import RtpCodec, matches
+from .codecs import RtpCodec, check_codec, matches
 from .held import LocalDescription, RemoteDescription
 from .media_sections import MAX_ENCODINGS, MAX_TEXT, remote_msids, requested_rids, wanted_direction
 from .model import Media
@@ -139,6 +139,7 @@ class Transceivers:
         chosen: list[RtpCodec] = []
         known = self.codecs(kind)
         for codec in codecs:
+            check_codec(codec)
             if not any(matches(codec, other) for other in known):
                 raise InvalidAccessError(f"{codec.mime_type} {codec.parameters} is no known {kind} codec")
             if not any(matches(codec, other) for other in chosen):

@@ -823,10 +823,31 @@ def test_arguments_are_checked() -> None:
                     wrong()
             with pytest.raises(TypeError):
                 a.add_track("camera")
-            with pytest.raises(TypeError):
-                a.add_transceiver("video", send_encodings=["high"])
+            for options, words in (
+                ({"send_encodings": ["high"]}, "RtpEncoding"),
+                ({"send_encodings": [{"maxBitrate": 5}]}, "max_bitrate, .*, not 'maxBitrate'"),
+                ({"send_encodings": [{"max_bitrate": "5"}]}, "max_bitrate must be an int"),
+                ({"send_encodings": [{"active": "no"}]}, "active must be a bool"),
+                ({"receive_rids": "abc"}, "into a list"),
+                ({"receive_rids": [1]}, "expected a str"),
+                ({"streams": "abc"}, "into a list"),
+                ({"streams": [5]}, "MediaStream"),
+                ({"codecs": ["VP8"]}, "default_codecs"),
+            ):
+                with pytest.raises(TypeError, match=words):
+                    a.add_transceiver("video", **options)
+            with pytest.raises(TypeError, match="MediaTrack"):
+                a.add_transceiver(None)
+            assert a.get_transceivers() == []
+            video = a.add_transceiver("video").sender
             with pytest.raises(TypeError, match="get_parameters"):
-                a.add_transceiver("video").sender.set_parameters({})  # type: ignore[arg-type]
+                video.set_parameters({})
+            parameters = video.get_parameters()
+            parameters.codec = "VP8"
+            with pytest.raises(TypeError, match="default_codecs"):
+                video.set_parameters(parameters)
+            with pytest.raises(ValueError, match="zz"):
+                video.request_key_frame("zz")
             sender = b.add_track(TestTone())
             with pytest.raises(rtcore.InvalidAccessError):
                 a.remove_track(sender)
