@@ -1,5 +1,7 @@
 """Connecting: who offers, and when candidates travel."""
 
+import asyncio
+
 import pytest
 
 from benchmarks.peers.session import Open
@@ -31,6 +33,10 @@ async def test_statistics_agree(opened: Open, by: str) -> None:
         await theirs.until(lambda: theirs.messages)
 
         stats = await session.pc.get_stats()
+        async with asyncio.timeout(10):  # who controls may send data before it nominates
+            while not any(entry.get("nominated") for entry in stats.values()):  # no event tells of it
+                await asyncio.sleep(0.01)
+                stats = await session.pc.get_stats()
         by_type = {entry["type"]: entry for entry in stats.values()}
         transport = by_type["transport"]
         assert transport["dtlsState"] == "connected"
