@@ -7,8 +7,8 @@
  *     send STREAM PPID FLAGS POLICY VALUE SIZE COUNT  {"event":"connected"} {"event":"closed"}
  *         FLAGS: o(rdered) or u(nordered)             {"event":"message","stream":,"ppid":,"size":,"unordered":,"hash":}
  *         POLICY: n(one), t(tl, ms), r(etransmits)    {"event":"reset","stream":,"direction":"in"|"out"}
- *     echo on|off                                     {"event":"sent","stream":,"messages":,"hash":}
- *     lose PERCENT  (of packets sent)                 {"event":"interleaving","value":0|1}
+ *     echo          (each message from now on)        {"event":"sent","stream":,"messages":,"hash":}
+ *     lose PERCENT  (of packets sent)                 {"event":"echoes"} once it does
  *     reset STREAM
  *     shutdown
  *     quit
@@ -40,7 +40,7 @@ static struct peer {
     unsigned lose;
     uint32_t random;
     struct socket *socket; /* the association's */
-    bool echo;
+    bool echoes;
     struct partial { /* messages that arrive in parts, which with I-DATA interleave */
         uint8_t *data;
         size_t size;
@@ -113,7 +113,7 @@ static void send_message(uint16_t stream, uint32_t ppid, bool unordered, char po
 static void take_message(const struct sctp_rcvinfo *info, const uint8_t *data, size_t size)
 {
     bool unordered = info->rcv_flags & SCTP_UNORDERED;
-    if (peer.echo)
+    if (peer.echoes)
         send_message(info->rcv_sid, ntohl(info->rcv_ppid), unordered, 'n', 0, data, size);
     else
         SAY("{\"event\":\"message\",\"stream\":%u,\"ppid\":%u,\"size\":%zu,\"unordered\":%s,\"hash\":\"%016" PRIx64
@@ -236,6 +236,12 @@ static void pour(unsigned stream, unsigned ppid, char order, char policy, unsign
     SAY("{\"event\":\"sent\",\"stream\":%u,\"messages\":%u,\"hash\":\"%016" PRIx64 "\"}", stream, count, hash);
 }
 
+static void echo(void)
+{
+    peer.echoes = true;
+    SAY("{\"event\":\"echoes\"}");
+}
+
 static void reset_stream(uint16_t stream)
 {
     union {
@@ -250,15 +256,15 @@ static void reset_stream(uint16_t stream)
 
 static void carry_out_commands(void)
 {
-    char line[256], word[8];
+    char line[256];
     unsigned stream, ppid, value, count, percent;
     size_t size;
     char order, policy;
     while (fgets(line, sizeof(line), stdin)) {
         if (sscanf(line, "send %u %u %c %c %u %zu %u", &stream, &ppid, &order, &policy, &value, &size, &count) == 7)
             pour(stream, ppid, order, policy, value, size, count);
-        else if (sscanf(line, "echo %7s", word) == 1)
-            peer.echo = strcmp(word, "on") == 0;
+        else if (strcmp(line, "echo\n") == 0)
+            echo();
         else if (sscanf(line, "lose %u", &percent) == 1)
             peer.lose = percent;
         else if (sscanf(line, "reset %u", &stream) == 1)

@@ -110,6 +110,11 @@ class There(Watched):
         assert self.process.stdin is not None
         self.process.stdin.write(command.encode() + b"\n")
 
+    async def echo(self) -> None:
+        """Every message that comes after this returned."""
+        self.tell("echo")
+        await self.until(lambda: self.of("echoes"))
+
     def of(self, event: str) -> list[dict[str, Any]]:
         return [entry for entry in self.events if entry["event"] == event]
 
@@ -195,7 +200,7 @@ async def test_loss(active: str, interleaving: bool) -> None:
     async with pair(active=active, interleaving=interleaving) as (here, there):
         there.tell("lose 5")
         messages = pattern(20000, 100)
-        there.tell("echo on")
+        await there.echo()
         await here.send(1, messages)
         await here.until(lambda: len(here.of(sctp.Message)) == len(messages), 40)
         assert [event.data for event in here.of(sctp.Message)] == messages
@@ -262,7 +267,7 @@ async def test_shutdown(active: str, by: str) -> None:
 
 async def test_bulk() -> None:
     async with pair(active="here", interleaving=False) as (here, there):
-        there.tell("echo on")
+        await there.echo()
         message = struct.pack("<I", 0) + bytes(65532)
         messages = [struct.pack("<I", i) + message[4:] for i in range(300)]
         await here.send(0, messages)
