@@ -2,6 +2,7 @@
 #include "io/worker_internal.h"
 
 #define SILENCE RT_SECONDS(1)
+#define TOGETHER 16 /* peers whose memory is asked for at once: well within the cache next to the processor's first */
 #define BITRATE_STEP 20 /* changes of a twentieth are told */
 
 void rt_fanout_pend(rt_fanout *fanout)
@@ -125,6 +126,19 @@ static void offer(rt_fanout_consumer *consumer, rt_payloads *payloads, const rt_
         rt_worker_activate(consumer->peer);
 }
 
+/* The memory of the next consumers' peers, all at once; returns the one behind them. A visit takes about a hundred
+ * lines of cache in chains of six pointers, so without it a fan-out waits for memory more than it computes. */
+static rt_fanout_consumer *fetch(rt_fanout_consumer *first)
+{
+    rt_fanout_consumer *end = NULL;
+    for (int step = 0; step < RT_PEER_FETCH; step++) {
+        end = first;
+        for (int i = 0; i < TOGETHER && end; i++, end = end->next)
+            rt_peer_prefetch(end->peer->machine, end->section, step);
+    }
+    return end;
+}
+
 /* The frame's header with a timestamp that follows on what went before. */
 static rt_frame follow(rt_fanout *fanout, const rt_frame *frame, rt_time captured)
 {
@@ -162,8 +176,11 @@ static rt_status give(rt_fanout *fanout, const rt_frame *frame, rt_span data, rt
     rt_status status = rt_packetizer_frame(fanout->packetizer, &header, data, fanout->payload_max, &payloads);
     if (status != RT_OK)
         return status;
-    for (rt_fanout_consumer *c = fanout->consumers; c; c = c->next)
-        offer(c, payloads, &header, captured, now);
+    for (rt_fanout_consumer *c = fanout->consumers, *next; c;) {
+        for (next = fetch(c); c != next; c = c->next)
+            offer(c, payloads, &header, captured, now);
+        rt_worker_drain_queue(fanout->worker, now); /* as long as the cache has them */
+    }
     rt_payloads_unref(payloads);
     fanout->stats.frames++;
     if (fanout->key_wanted)

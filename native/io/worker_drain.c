@@ -186,14 +186,19 @@ bool rt_worker_drain(rt_worker_peer *peer, rt_time now)
     return events > 0;
 }
 
+void rt_worker_drain_queue(rt_worker *worker, rt_time now)
+{
+    rt_worker_peer *peer;
+    while ((peer = worker->active_first)) {
+        rt_worker_deactivate(peer);
+        rt_worker_drain(peer, now);
+    }
+}
+
 void rt_worker_drain_active(rt_worker *worker, rt_time now)
 {
-    do { /* what was taken from one peer may be for others */
-        rt_worker_peer *peer;
-        while ((peer = worker->active_first)) {
-            rt_worker_deactivate(peer);
-            rt_worker_drain(peer, now);
-        }
-    } while (rt_fanouts_run(worker, now));
+    do /* what was taken from one peer may be for others */
+        rt_worker_drain_queue(worker, now);
+    while (rt_fanouts_run(worker, now));
     rt_worker_send(worker);
 }

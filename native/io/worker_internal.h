@@ -96,6 +96,8 @@ void rt_worker_activate(rt_worker_peer *peer);
 void rt_worker_deactivate(rt_worker_peer *peer);
 /* Events to the outbox, packets into the batch, the timer set. Returns whether there were events. */
 bool rt_worker_drain(rt_worker_peer *peer, rt_time now);
+/* All that are active, without what follows from it. */
+void rt_worker_drain_queue(rt_worker *worker, rt_time now);
 void rt_worker_drain_active(rt_worker *worker, rt_time now);
 /* After calls into many peers' machines, which are active: as rt_worker_flush, for all of them together. */
 void rt_worker_flush_active(rt_worker *worker);

@@ -1,3 +1,4 @@
+#include "base/prefetch.h"
 #include "peer/media_internal.h"
 
 /* ---- frames in ---- */
@@ -251,6 +252,47 @@ static void send_padding(departure *d)
     }
     if (!stream)
         media->probe_left = 0;
+}
+
+/* ---- ahead of time ---- */
+
+static void prefetch_streams(const rt_media *media, const rt_media_line *line, int step)
+{
+    for (uint32_t i = 0; i < media->outbound_count; i++) {
+        const rt_media_outbound *stream = media->outbound[i];
+        if (step == 2) {
+            RT_PREFETCH_FROM(stream, rt_media_outbound, media, packetizer);
+            RT_PREFETCH_FROM(stream, rt_media_outbound, key_wanted, last_sent);
+        } else {
+            rt_sender_prefetch(stream->sender, stream->line != line, step - 3);
+        }
+    }
+}
+
+void rt_media_prefetch(const rt_media *media, uint8_t section, int step)
+{
+    if (step == 0) {
+        RT_PREFETCH_FROM(media, rt_media, ssrc, stats.packets_sent);
+        rt_prefetch(&media->lines[section], sizeof *media->lines);
+        RT_PREFETCH_FROM(media, rt_media, inbound_count, reporting);
+        return;
+    }
+    const rt_media_line *line = media->lines[section];
+    if (!line || !media->started)
+        return;
+    if (step == 1) {
+        RT_PREFETCH_FROM(line, rt_media_line, number, extensions.id);
+        RT_PREFETCH_FROM(line, rt_media_line, send_format, outbound_count);
+        rt_prefetch(media->outbound, media->outbound_count * sizeof *media->outbound);
+        rt_bandwidth_prefetch(media->bandwidth, media->transport_sequence, 0);
+        rt_srtp_prefetch(media->protect, 0);
+        return;
+    }
+    if (step == 2) {
+        rt_bandwidth_prefetch(media->bandwidth, media->transport_sequence, 1);
+        rt_srtp_prefetch(media->protect, 1);
+    }
+    prefetch_streams(media, line, step);
 }
 
 /* ---- the machine ---- */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/prefetch.h"
+
 enum { EARLY_DATAGRAMS = 4, EARLY_BYTES = 8192 };
 
 typedef enum first_byte { FIRST_STUN, FIRST_DTLS, FIRST_SRTP, FIRST_UNKNOWN } first_byte;
@@ -202,6 +204,20 @@ size_t rt_peer_transmit(rt_peer *peer, rt_batch *out, rt_time now)
         peer->stats.bytes_sent += out->packets[i].size;
     peer->stats.packets_sent += out->count - before;
     return out->count - before;
+}
+
+void rt_peer_prefetch(const rt_peer *peer, uint8_t section, int step)
+{
+    if (step == 0) {
+        RT_PREFETCH_FROM(peer, rt_peer, ice, early);
+        return;
+    }
+    if (step == 1 && peer->dtls)
+        rt_dtls_prefetch(peer->dtls);
+    if (step <= 2)
+        rt_ice_prefetch(peer->ice, step - 1);
+    if (peer->media)
+        rt_media_prefetch(peer->media, section, step - 1);
 }
 
 static bool has_path(const rt_peer *peer)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/seq.h"
+#include "base/prefetch.h"
 #include "proto/bandwidth_internal.h"
 
 #define MIN_DEFAULT 30000
@@ -130,6 +131,17 @@ void rt_bandwidth_sent(rt_bandwidth *bandwidth, uint16_t transport_sequence, siz
     rt_incoming_add(&bandwidth->outgoing, now, size);
     if (bandwidth->stats.feedback && !bandwidth->silent_since)
         bandwidth->silent_since = now;
+}
+
+void rt_bandwidth_prefetch(const rt_bandwidth *bandwidth, uint16_t transport_sequence, int step)
+{
+    if (step == 0) {
+        RT_PREFETCH_FROM(bandwidth, rt_bandwidth, sent, outgoing);
+        RT_PREFETCH_FROM(bandwidth, rt_bandwidth, probe.cluster, probe.taken);
+        RT_PREFETCH_FROM(bandwidth, rt_bandwidth, stats.feedback, stats.feedback);
+    } else if (bandwidth->sent) {
+        rt_prefetch(slot_of(bandwidth, transport_sequence), RT_PREFETCHED * sizeof *bandwidth->sent);
+    }
 }
 
 /* ---- feedback ---- */

@@ -1,3 +1,4 @@
+#include "base/prefetch.h"
 #include "proto/dtls_internal.h"
 
 #include <assert.h>
@@ -457,6 +458,12 @@ void rt_dtls_close(rt_dtls *dtls, rt_time now)
 rt_dtls_state rt_dtls_get_state(const rt_dtls *dtls)
 {
     return dtls->state;
+}
+
+void rt_dtls_prefetch(const rt_dtls *dtls)
+{
+    RT_PREFETCH_FROM(dtls, rt_dtls, state, alert_copies);
+    RT_PREFETCH_FROM(dtls, rt_dtls, event_first, event_count);
 }
 
 bool rt_dtls_event_next(rt_dtls *dtls, rt_dtls_event *out)

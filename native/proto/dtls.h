@@ -109,6 +109,8 @@ typedef struct rt_dtls_event {
 } rt_dtls_event;
 
 bool rt_dtls_event_next(rt_dtls *dtls, rt_dtls_event *out);
+/* What a drain of a connection with nothing to do reads (base/prefetch.h). */
+void rt_dtls_prefetch(const rt_dtls *dtls);
 
 /* After CONNECTED. Keying material (RFC 5705) with a label and no context. */
 rt_status rt_dtls_export(rt_dtls *dtls, rt_span label, rt_buffer out);

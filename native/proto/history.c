@@ -1,5 +1,7 @@
 #include "proto/history.h"
 
+#include "base/prefetch.h"
+
 void rt_history_init(rt_history *history)
 {
     *history = (rt_history){0};
@@ -89,6 +91,27 @@ rt_history_packet *rt_history_find(const rt_history *history, uint16_t sequence,
     rt_history_packet *packet = rt_ring_at(&history->packets, place);
     *frame = rt_ring_at(&history->frames, packet->frame - history->first_frame);
     return packet;
+}
+
+/* Where an item will be pushed; NULL: in memory that is not there yet. */
+static const void *next_place(const rt_ring *ring)
+{
+    return ring->count < ring->capacity
+               ? ring->items + (size_t)((ring->head + ring->count) & (ring->capacity - 1)) * ring->item_size
+               : NULL;
+}
+
+void rt_history_prefetch(const rt_history *history)
+{
+    const void *frame = next_place(&history->frames), *packet = next_place(&history->packets);
+    if (frame)
+        rt_prefetch(frame, sizeof(rt_history_frame));
+    if (packet)
+        rt_prefetch(packet, RT_PREFETCHED * sizeof(rt_history_packet));
+    if (history->packets.count)
+        rt_prefetch(rt_ring_first(&history->packets), RT_PREFETCHED * sizeof(rt_history_packet));
+    if (history->frames.count)
+        rt_prefetch(rt_ring_first(&history->frames), offsetof(rt_history_frame, payload_type));
 }
 
 void rt_history_trim(rt_history *history, rt_time oldest, size_t max_bytes)

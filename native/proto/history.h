@@ -64,6 +64,8 @@ bool rt_history_begin(rt_history *history, const rt_history_frame *frame);
 rt_history_packet *rt_history_add(rt_history *history, uint16_t sequence, uint32_t index, size_t size, rt_time now);
 /* NULL: not there (any more). Both pointers are good until the next call that is not a find. */
 rt_history_packet *rt_history_find(const rt_history *history, uint16_t sequence, rt_history_frame **frame);
+/* What the next frame takes the places of, and what goes for it; the structure itself is there (base/prefetch.h). */
+void rt_history_prefetch(const rt_history *history);
 /* Forgets what was sent before `oldest`, and the oldest beyond `max_bytes`. */
 void rt_history_trim(rt_history *history, rt_time oldest, size_t max_bytes);
 /* Forgets all. */

@@ -1,3 +1,4 @@
+#include "base/prefetch.h"
 #include "proto/ice_internal.h"
 
 #include <stdlib.h>
@@ -232,6 +233,19 @@ bool rt_ice_path(const rt_ice *ice, uint16_t *socket, rt_addr *to)
     *socket = ice->path->socket;
     *to = ice->path->remote;
     return true;
+}
+
+void rt_ice_prefetch(const rt_ice *ice, int step)
+{
+    if (step == 0) {
+        RT_PREFETCH_FROM(ice, rt_ice, now, old);
+        RT_PREFETCH_FROM(ice, rt_ice, path, role_changed);
+        return;
+    }
+    RT_PREFETCH_FROM(ice->now, rt_ice_session, local_count, local_announced);
+    RT_PREFETCH_FROM(ice->now, rt_ice_session, server_count, gathering_told);
+    if (ice->path)
+        RT_PREFETCH_FROM(ice->path, rt_ice_link, stats, socket);
 }
 
 static rt_ice_link *find_known(const rt_ice *ice, uint16_t socket, const rt_addr *from)

@@ -116,6 +116,8 @@ void rt_ice_expire(rt_ice *ice, rt_time now);
 /* Where application data goes now, false while there is nowhere. Also true for a valid pair before it is
  * nominated (RFC 8445 section 12.1). */
 bool rt_ice_path(const rt_ice *ice, uint16_t *socket, rt_addr *to);
+/* What a drain without anything to do for ICE reads; two steps (base/prefetch.h). */
+void rt_ice_prefetch(const rt_ice *ice, int step);
 /* Whether data may be accepted from there: a known local/remote pair, of the session before a restart too. */
 bool rt_ice_knows(const rt_ice *ice, uint16_t socket, const rt_addr *from);
 /* Counts application bytes on the pair, for statistics and so that keepalives can be skipped. */

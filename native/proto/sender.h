@@ -62,6 +62,10 @@ void rt_sender_set_repair(rt_sender *sender, uint32_t rtx_ssrc);
 rt_status rt_sender_send(rt_sender *sender, rt_payloads *payloads, const rt_frame *frame, rt_time captured,
                          rt_time now);
 
+/* What the next frame of the stream touches; two steps, and `other`: it is for another stream, and this one is only
+ * asked whether anything waits (base/prefetch.h). */
+void rt_sender_prefetch(const rt_sender *sender, bool other, int step);
+
 /* What waits, for the pacer: class by class. */
 typedef enum rt_sender_class { RT_SENDER_MEDIA, RT_SENDER_RETRANSMISSION, RT_SENDER_CLASSES } rt_sender_class;
 size_t rt_sender_queued(const rt_sender *sender, rt_sender_class which); /* bytes; 0: none */

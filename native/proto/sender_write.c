@@ -1,6 +1,7 @@
 /* Packets as they leave: a header made once per frame, copied into the slot with the payload behind it. */
 #include <assert.h>
 
+#include "base/prefetch.h"
 #include "proto/sender_internal.h"
 
 #define CAPTURE_TIME_EVERY RT_SECONDS(1)
@@ -166,6 +167,22 @@ size_t rt_sender_write(rt_sender *sender, rt_sender_class which, rt_buffer room,
     if (which == RT_SENDER_MEDIA)
         return write_media(sender, room, transport_sequence, ntp, now);
     return rt_sender_write_retransmission(sender, room, transport_sequence, ntp, now);
+}
+
+void rt_sender_prefetch(const rt_sender *sender, bool other, int step)
+{
+    if (other && step == 0) {
+        RT_PREFETCH_FROM(sender, rt_sender, queued_bytes, queued_bytes);
+        RT_PREFETCH_FROM(sender, rt_sender, current.bytes, current.bytes);
+        RT_PREFETCH_FROM(sender, rt_sender, resend_bytes, resend_bytes);
+    } else if (!other && step == 0) {
+        RT_PREFETCH_FROM(sender, rt_sender, config, header_max);
+        RT_PREFETCH_FROM(sender, rt_sender, current.frame.payloads, current.frame.header[RT_HISTORY_HEADER / 4]);
+        RT_PREFETCH_FROM(sender, rt_sender, current.frame.values, stats);
+    } else if (!other && sender->queue.capacity) {
+        rt_prefetch(sender->queue.items, sizeof(rt_sender_queued_frame)); /* mostly it begins and ends empty */
+        rt_history_prefetch(&sender->history);
+    }
 }
 
 /* Room for all that may be there, each element with a header of two bytes, the block rounded up to words. */

@@ -5,6 +5,7 @@
 
 #include "base/crypto.h"
 #include "base/map.h"
+#include "base/prefetch.h"
 #include "base/seq.h"
 #include "wire/rtp.h"
 
@@ -355,6 +356,16 @@ static rt_status unprotect(rt_srtp *session, uint8_t *packet, size_t *size, bool
     session->stats.packets++;
     note_packet(session, used, rt_load16(packet + 2), rtcp);
     return RT_OK;
+}
+
+void rt_srtp_prefetch(const rt_srtp *session, int step)
+{
+    if (step == 0) {
+        RT_PREFETCH_FROM(session, rt_srtp, library, session);
+        RT_PREFETCH_FROM(session, rt_srtp, outbound, clock);
+    } else if (session->last) {
+        rt_prefetch(session->last, sizeof *session->last);
+    }
 }
 
 rt_status rt_srtp_protect(rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity)

@@ -66,6 +66,10 @@ rt_status rt_srtp_protect_rtcp(rt_srtp *session, uint8_t *packet, size_t *size, 
 rt_status rt_srtp_unprotect(rt_srtp *session, uint8_t *packet, size_t *size);
 rt_status rt_srtp_unprotect_rtcp(rt_srtp *session, uint8_t *packet, size_t *size);
 
+/* What protecting the next packet of the stream used last reads, but for the library's own; two steps
+ * (base/prefetch.h). */
+void rt_srtp_prefetch(const rt_srtp *session, int step);
+
 /* Many packets, each with its own status. */
 typedef struct rt_srtp_item {
     uint8_t *data;
