@@ -61,21 +61,32 @@ void rt_sender_end_frame(rt_sender *sender)
     sender->current.bytes = 0;
 }
 
-static void clear(rt_sender *sender)
+static void withdraw_resends(rt_sender *sender)
+{
+    const rt_sender_resend *first;
+    while ((first = rt_ring_first(&sender->resend))) {
+        rt_history_frame *frame;
+        rt_history_packet *packet = rt_history_find(&sender->history, first->sequence, &frame);
+        if (packet)
+            packet->queued = false;
+        rt_ring_pop(&sender->resend);
+    }
+    sender->resend_bytes = 0;
+}
+
+static void drop_queued(rt_sender *sender)
 {
     while (sender->queue.count)
         drop_first(sender);
     rt_sender_end_frame(sender);
-    rt_history_clear(&sender->history);
-    rt_ring_clear(&sender->resend);
-    sender->resend_bytes = 0;
+    withdraw_resends(sender);
 }
 
 void rt_sender_free(rt_sender *sender)
 {
     if (!sender)
         return;
-    clear(sender);
+    drop_queued(sender);
     rt_ring_free(&sender->queue);
     rt_history_free(&sender->history);
     rt_ring_free(&sender->resend);
@@ -101,10 +112,14 @@ void rt_sender_set_repair(rt_sender *sender, uint32_t rtx_ssrc)
 void rt_sender_set_active(rt_sender *sender, bool active)
 {
     if (sender->active && !active) {
-        /* The end of a frame that was begun will not come: a missing sequence number tells. */
-        if (sender->current.frame.payloads)
+        /* The end of a frame that was begun will not come: a missing sequence number tells, and the history has no
+         * holes. Else it stays: who is held may have lost the last packets, and asks for them when it goes on. */
+        bool cut = sender->current.frame.payloads;
+        drop_queued(sender);
+        if (cut) {
             sender->sequence++;
-        clear(sender);
+            rt_history_clear(&sender->history);
+        }
         sender->awaits_key = sender->config.video;
         sender->key_needed = false;
     }

@@ -97,7 +97,8 @@ void rt_sender_reported(rt_sender *sender, const rt_rtcp_block *block, rt_time r
 /* Fills an SR (without blocks); false: nothing was sent since ever. */
 bool rt_sender_report(const rt_sender *sender, rt_rtcp_report *out, uint64_t ntp, rt_time now);
 
-/* False: queued packets are dropped, frames refused; timestamps and sequence numbers go on. */
+/* False: queued packets are dropped, frames refused, NACKs not answered; timestamps and sequence numbers go on, and
+ * what is active again answers for what it had sent before. */
 void rt_sender_set_active(rt_sender *sender, bool active);
 /* Frames were dropped, and a key frame is needed to go on. Tells once, and again after a second without one. */
 bool rt_sender_key_frame_needed(rt_sender *sender);

@@ -15,7 +15,7 @@ void rt_sender_nack(rt_sender *sender, const uint16_t *sequences, size_t count, 
     for (size_t i = 0; i < count; i++) {
         rt_history_frame *frame;
         rt_history_packet *packet = rt_history_find(&sender->history, sequences[i], &frame);
-        bool refused = !packet || (rtx && frame->rtx_payload_type > 127) || packet->queued ||
+        bool refused = !packet || !sender->active || (rtx && frame->rtx_payload_type > 127) || packet->queued ||
                        packet->resends >= RESENDS_MAX || (packet->resends && now - packet->resent < interval) ||
                        sender->resend.count == RT_SENDER_RESENDS;
         rt_sender_resend *resend = refused ? NULL : rt_ring_push(&sender->resend);

@@ -425,6 +425,30 @@ static void inactive_drops_and_refuses(void)
     rig_free(&r);
 }
 
+static void history_outlives_a_hold(void)
+{
+    rig r;
+    rig_init(&r, true);
+    send_frame(&r, 2, 100, RT_FRAME_KEY, 0, START);
+    CHECK(write_one(&r, RT_SENDER_MEDIA, START));
+    uint16_t first = r.rtp.sequence;
+    CHECK(write_one(&r, RT_SENDER_MEDIA, START));
+    rt_sender_nack(r.sender, &first, 1, START + RT_MS(10));
+    rt_sender_set_active(r.sender, false);
+    CHECK_EQ(rt_sender_queued(r.sender, RT_SENDER_RETRANSMISSION), 0);
+    rt_sender_nack(r.sender, &first, 1, START + RT_MS(50));
+    CHECK_EQ(stats_of(&r).nacks_unanswered, 1);
+    CHECK(!write_one(&r, RT_SENDER_RETRANSMISSION, START + RT_MS(50)));
+    rt_sender_set_active(r.sender, true);
+    rt_sender_nack(r.sender, &first, 1, START + RT_MS(100));
+    CHECK(write_one(&r, RT_SENDER_RETRANSMISSION, START + RT_MS(100)));
+    CHECK_EQ(r.rtp.ssrc, RTX_SSRC);
+    CHECK_EQ(send_frame(&r, 1, 100, RT_FRAME_KEY, 3000, START + RT_MS(110)), RT_OK);
+    CHECK(write_one(&r, RT_SENDER_MEDIA, START + RT_MS(110)));
+    CHECK_EQ(r.rtp.sequence, (uint16_t)(first + 2));
+    rig_free(&r);
+}
+
 static void reports_map_the_clocks(void)
 {
     rig r;
@@ -566,6 +590,7 @@ int main(int argc, char **argv)
     RUN(an_old_queue_is_dropped_by_frames);
     RUN(a_large_queue_is_dropped_up_to_a_key_frame);
     RUN(inactive_drops_and_refuses);
+    RUN(history_outlives_a_hold);
     RUN(reports_map_the_clocks);
     RUN(extensions_of_a_frame);
     RUN(probes_repeat_old_packets);
