@@ -272,11 +272,13 @@ static void measure(rt_ice *ice, rt_ice_link *link, const rt_ice_exchange *excha
 }
 
 /* The address that the peer sees us with (section 7.2.5.3.1): a local candidate that we know, or a new
- * peer-reflexive one. */
+ * peer-reflexive one. FFmpeg's answers do not say it: then the address that we sent from. */
 static uint32_t mapped_local(rt_ice *ice, const rt_ice_link *link, const rt_addr *mapped)
 {
     rt_ice_session *session = ice->now;
     const rt_ice_candidate *base = &session->locals[link->base];
+    if (mapped->family == 0)
+        return link->base;
     int found = rt_ice_find_local(session, mapped, link->socket);
     if (found >= 0)
         return (uint32_t)found;
@@ -352,7 +354,7 @@ rt_status rt_ice_take_answer(rt_ice *ice, uint16_t socket, const rt_addr *from, 
         ice->stats.unauthenticated++;
         return RT_UNAUTHENTICATED;
     }
-    if (stun->unknown_count || (stun->class == RT_STUN_SUCCESS && stun->mapped.family == 0)) {
+    if (stun->unknown_count) {
         ice->stats.malformed++;
         return RT_MALFORMED;
     }

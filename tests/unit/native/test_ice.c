@@ -486,6 +486,26 @@ static void test_mapped_address_becomes_a_local_candidate(void)
     agent_free(a);
 }
 
+/* FFmpeg's answers have no XOR-MAPPED-ADDRESS. */
+static void test_answer_without_mapped_address_succeeds(void)
+{
+    agent *a = agent_new(true, false);
+    sent out[8];
+    uint8_t bytes[256];
+    add_host(a, 0, "10.0.0.1");
+    set_credentials(a);
+    add_remote(a, "203.0.113.2", 1, RT_ICE_HOST, 900, "a");
+    CHECK_EQ(transmit(a, out, 8), 1);
+    rt_writer w = begin(bytes, sizeof bytes, RT_STUN_SUCCESS, out[0].stun.transaction);
+    rt_stun_sign(&w, RT_SHA1, a->remote);
+    CHECK_EQ(deliver(a, &w, 0, &out[0].to), RT_OK);
+    rt_ice_pair_stats pair;
+    CHECK(rt_ice_pair(a->ice, 0, &pair));
+    CHECK_EQ(pair.state, RT_ICE_PAIR_SUCCEEDED);
+    CHECK_EQ(rt_ice_local(a->ice, pair.local)->type, RT_ICE_HOST);
+    agent_free(a);
+}
+
 static void test_limits(void)
 {
     agent *a = agent_new(true, false);
@@ -693,6 +713,7 @@ int main(int argc, char **argv)
     RUN(test_consent_interval_and_retries);
     RUN(test_consent_revoked);
     RUN(test_mapped_address_becomes_a_local_candidate);
+    RUN(test_answer_without_mapped_address_succeeds);
     RUN(test_limits);
     RUN(test_what_is_not_paired);
     RUN(test_gathering);
