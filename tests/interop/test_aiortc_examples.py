@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks.peers import content
 from benchmarks.peers.call import PICTURE, THEIR_FIRST, THEIR_TONE, TONE
+from benchmarks.peers.film import heard, shown
 from benchmarks.peers.process import Remote
 from benchmarks.peers.program import STACKS, free_port, program
 from benchmarks.peers.signaling import loopback_only
@@ -63,22 +64,6 @@ def sound_file(path: Path, codec: str, seconds: int) -> Path:
             container.mux(audio.encode(frame))
         container.mux(audio.encode())
     return path
-
-
-def shown(path: Path) -> list[int]:
-    """The numbers of the pictures in a file, those that can be read."""
-    with av.open(str(path)) as container:
-        numbers = [content.read(frame.to_ndarray(format="gray")) for frame in container.decode(video=0)]
-    return [number for number in numbers if number is not None]
-
-
-def heard(path: Path) -> float:
-    """The loudest frequency in the second half of a file."""
-    with av.open(str(path)) as container:
-        mixer = av.AudioResampler("s16", "mono", 48000)
-        parts = [part for frame in container.decode(audio=0) for part in mixer.resample(frame)]
-    samples = np.concatenate([part.to_ndarray()[0] for part in parts])
-    return content.loudest(samples[len(samples) // 2 :][:24000], 48000)
 
 
 async def there(path: Path) -> None:

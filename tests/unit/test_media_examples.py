@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -165,3 +166,52 @@ async def test_play(tmp_path: Path) -> None:
 
 async def collected(pcm: PcmReader, count: int) -> np.ndarray:
     return np.concatenate([await pcm.read() for _ in range(count)])
+
+
+def asked(method: str, url: str, body: bytes = b"", kind: str = "application/sdp") -> tuple[int, str, str]:
+    """Status, Location and body of the answer."""
+    headers = {"Content-Type": kind} if body else {}
+    request = urllib.request.Request(url, body or None, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, response.headers.get("Location", ""), response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, "", error.read().decode()
+
+
+@asynchronous
+async def test_whip_server(tmp_path: Path) -> None:
+    async with (
+        program("whip_server.py", folder=tmp_path) as url,
+        rtcore.PeerConnection(loopback=True) as pc,
+    ):
+        for track in (TestPicture(width=320, height=192), TestTone()):
+            pc.add_transceiver(track, direction="sendonly")
+        await pc.set_local_description()
+        await pc.gathered()
+        assert pc.local_description is not None
+        offer = pc.local_description.sdp.encode()
+        for refused, status in (
+            (("POST", url, b"nonsense"), 400),
+            (("POST", url, offer, "text/plain"), 415),
+            (("POST", url, bytes(300_000)), 413),
+            (("GET", url), 405),
+            (("DELETE", f"{url}/nobody"), 404),
+        ):
+            assert (await pool.run(asked, *refused))[0] == status
+        assert (await pool.run(asked, "OPTIONS", url))[0] == 204
+        status, location, answer = await pool.run(asked, "POST", url, offer)
+        assert status == 201
+        await pc.set_remote_description(rtcore.SessionDescription("answer", answer))
+        await pc.connected()
+        await asyncio.sleep(2)
+        session = url.removesuffix("/whip") + location
+        assert (await pool.run(asked, "PATCH", session, b"a=candidate"))[0] == 405
+        assert (await pool.run(asked, "DELETE", session))[0] == 200
+    (recording,) = await pool.run(lambda: list(tmp_path.glob("*.mkv")))
+    async with await MediaPlayer.open(recording, realtime=False) as player:
+        assert player.video is not None
+        counters = [read_counter(frame) async for frame in player.video]  # type: ignore[arg-type]
+    assert None not in counters
+    assert counters == sorted(counters)  # type: ignore[type-var]
+    assert len(counters) > 30
