@@ -7,6 +7,8 @@
 #include "base/map.h"
 #include "base/prefetch.h"
 #include "base/seq.h"
+#include "proto/srtp_gcm.h"
+#include "proto/srtp_index.h"
 #include "wire/rtp.h"
 
 enum { RTCP_HEADER = 8, STREAMS = 512 };
@@ -14,16 +16,17 @@ enum { WINDOW_MIN = 64, WINDOW_MAX = 32767, WINDOW_INBOUND = 1024, WINDOW_OUTBOU
 
 /* Beside the library's own stream: what it does not tell. */
 typedef struct stream {
-    uint64_t highest; /* packet index: roll-over counter and sequence number */
-    uint64_t used;    /* the session's packet count then */
+    uint64_t used; /* the session's packet count then */
+    rt_srtp_index index;
     uint32_t ssrc;
-    bool started;
     bool removed; /* outbound: never again */
+    uint64_t sent[];
 } stream;
 
 struct rt_srtp {
     const rt_srtp_library *library;
     rt_libsrtp_session session;
+    rt_srtp_gcm *gcm;         /* of RTP that leaves under AES-GCM; NULL: that is libsrtp's, as is all else */
     rt_libsrtp_policy policy; /* of an added stream; the key points to `keys` */
     bool outbound;
     uint32_t max_streams;
@@ -91,6 +94,11 @@ static bool is_window(uint32_t window)
     return window == 0 || (window >= WINDOW_MIN && window <= WINDOW_MAX);
 }
 
+static bool is_gcm(rt_srtp_profile profile)
+{
+    return profile == RT_SRTP_AEAD_AES_128_GCM || profile == RT_SRTP_AEAD_AES_256_GCM;
+}
+
 rt_status rt_srtp_new(const rt_srtp_config *config, rt_srtp **out)
 {
     const profile_sizes *sizes = find_profile(config->profile);
@@ -120,6 +128,8 @@ rt_status rt_srtp_new(const rt_srtp_config *config, rt_srtp **out)
         return RT_UNSUPPORTED;
     }
     policy->ssrc_type = RT_LIBSRTP_SPECIFIC;
+    if (config->outbound && is_gcm(config->profile))
+        session->gcm = rt_srtp_gcm_new(&session->library->cipher, config->keys);
     *out = session;
     return RT_OK;
 }
@@ -130,6 +140,7 @@ void rt_srtp_free(rt_srtp *session)
         return;
     if (session->session)
         session->library->dealloc(session->session);
+    rt_srtp_gcm_free(session->gcm);
     size_t at = 0;
     stream *found;
     while ((found = rt_map_next(&session->streams, &at, NULL)))
@@ -181,12 +192,14 @@ static void evict_stream(rt_srtp *session)
     session->stats.evicted++;
 }
 
-static stream *new_stream(rt_srtp *session, uint32_t ssrc)
+static stream *new_stream(rt_srtp *session, uint32_t ssrc, uint32_t window, bool repeats)
 {
-    stream *added = calloc(1, sizeof *added);
+    size_t words = session->gcm && !repeats ? rt_srtp_index_words(window) : 0;
+    stream *added = calloc(1, sizeof *added + words * sizeof *added->sent);
     if (!added)
         return NULL;
     added->ssrc = ssrc;
+    added->index = (rt_srtp_index){.sent = added->sent, .window = window, .repeats = repeats};
     if (rt_map_put(&session->streams, ssrc, added) != RT_OK) {
         free(added);
         return NULL;
@@ -203,7 +216,7 @@ static rt_status outbound_stream(rt_srtp *session, uint32_t ssrc, stream **out)
         return (*out)->removed ? RT_CLOSED : RT_OK;
     if (session->stats.streams >= session->max_streams)
         return RT_AGAIN;
-    *out = new_stream(session, ssrc);
+    *out = new_stream(session, ssrc, (uint32_t)session->policy.window_size, session->policy.allow_repeat_tx);
     return *out ? RT_OK : RT_NO_MEMORY;
 }
 
@@ -215,27 +228,24 @@ static stream *inbound_stream(rt_srtp *session, uint32_t ssrc)
         return found;
     if (session->stats.streams >= session->max_streams)
         evict_stream(session);
-    found = new_stream(session, ssrc);
+    found = new_stream(session, ssrc, 0, false);
     if (!found)
         (void)library_remove(session, ssrc); /* no memory: not one that nobody bounds */
     return found;
 }
 
 /* Both ends of a stream count roll-overs in the same way (RFC 3711 section 3.3.1). */
-static void note_packet(rt_srtp *session, stream *used, uint16_t sequence, bool rtcp)
+static void note_packet(rt_srtp *session, stream *used, uint16_t sequence, bool no_index)
 {
     used->used = ++session->clock;
     session->last = used;
-    if (rtcp)
+    if (no_index)
         return;
-    if (!used->started) {
-        used->started = true;
-        used->highest = sequence;
-        return;
-    }
-    uint64_t index = rt_seq16_unwrap(used->highest, sequence);
-    if ((int64_t)index > (int64_t)used->highest)
-        used->highest = index;
+    rt_srtp_index *indices = &used->index;
+    uint64_t index = indices->started ? rt_seq16_unwrap(indices->highest, sequence) : sequence;
+    if (!indices->started || (int64_t)index > (int64_t)indices->highest)
+        indices->highest = index;
+    indices->started = true;
 }
 
 rt_status rt_srtp_add_stream(rt_srtp *session, uint32_t ssrc, uint32_t window, bool repeats)
@@ -253,7 +263,7 @@ rt_status rt_srtp_add_stream(rt_srtp *session, uint32_t ssrc, uint32_t window, b
         policy.window_size = window;
     if (session->library->add_stream(session->session, &policy) != RT_LIBSRTP_OK)
         return RT_SYSTEM;
-    if (!new_stream(session, ssrc)) {
+    if (!new_stream(session, ssrc, (uint32_t)policy.window_size, repeats)) {
         (void)library_remove(session, ssrc);
         return RT_NO_MEMORY;
     }
@@ -279,11 +289,25 @@ rt_status rt_srtp_rollover(const rt_srtp *session, uint32_t ssrc, uint32_t *out)
     const stream *found = rt_map_get(&session->streams, ssrc);
     if (!found || found->removed)
         return RT_NOT_FOUND;
-    *out = (uint32_t)(found->highest >> 16);
+    *out = (uint32_t)(found->index.highest >> 16);
     return RT_OK;
 }
 
 /* ---- packets ---- */
+
+static rt_status seal(rt_srtp *session, rt_srtp_index *indices, uint8_t *packet, size_t *size, bool *old)
+{
+    uint64_t index;
+    rt_status status = rt_srtp_index_claim(indices, rt_load16(packet + 2), &index, old);
+    if (status == RT_OK)
+        status = rt_srtp_gcm_seal(session->gcm, packet, size, index);
+    if (status == RT_OK)
+        rt_srtp_index_note(indices, index);
+    session->stats.old += *old;
+    session->stats.replayed += status == RT_REPLAYED && !*old;
+    session->stats.malformed += status == RT_MALFORMED;
+    return status;
+}
 
 static rt_status to_status(rt_srtp *session, int error, bool *old)
 {
@@ -325,15 +349,19 @@ static rt_status protect(rt_srtp *session, uint8_t *packet, size_t *size, size_t
     if (status != RT_OK)
         return status;
     uint16_t sequence = rt_load16(packet + 2);
-    int length = (int)*size;
-    const rt_srtp_library *library = session->library;
-    status =
-        to_status(session, (rtcp ? library->protect_rtcp : library->protect)(session->session, packet, &length), old);
+    bool own = session->gcm && !rtcp;
+    if (own) {
+        status = seal(session, &used->index, packet, size, old);
+    } else {
+        int length = (int)*size;
+        rt_libsrtp_transform *transform = rtcp ? session->library->protect_rtcp : session->library->protect;
+        status = to_status(session, transform(session->session, packet, &length), old);
+        *size = status == RT_OK ? (size_t)length : *size;
+    }
     if (status != RT_OK)
         return status;
-    *size = (size_t)length;
     session->stats.packets++;
-    note_packet(session, used, sequence, rtcp);
+    note_packet(session, used, sequence, own || rtcp);
     return RT_OK;
 }
 

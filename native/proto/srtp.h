@@ -1,7 +1,8 @@
 /* SRTP and SRTCP sessions (RFC 3711, RFC 7714) over libsrtp.
  *
  * The library itself is borrowed: whoever makes sessions passes a table of its functions (proto/srtp_library.h). So the
- * audited code does the cryptography, and packets are protected in place, in batches, without Python.
+ * audited code does the cryptography, and packets are protected in place, in batches, without Python. One way goes by
+ * the library, yet not by its cipher: RTP out under AES-GCM, a server's bulk (proto/srtp_gcm.h).
  *
  * A session has one direction and any number of streams (SSRCs), which it learns from packets: those that it sends
  * at once, those that it receives when their first packet is authentic. Their number is bounded. Inbound, the stream

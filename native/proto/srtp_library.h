@@ -55,6 +55,20 @@ typedef void *rt_libsrtp_session;
 typedef int rt_libsrtp_transform(rt_libsrtp_session session, void *packet, int *size);
 typedef int rt_libsrtp_profile(rt_libsrtp_crypto *policy, int profile);
 
+/* What of OpenSSL 3 libsrtp itself calls to encrypt (openssl/evp.h). `fetch` NULL: it is linked with something else, or
+ * in a way that hides it; everything goes through libsrtp then. */
+typedef struct rt_srtp_cipher {
+    void *(*fetch)(void *context, const char *algorithm, const char *properties); /* EVP_CIPHER_fetch */
+    void (*free)(void *cipher);                                                   /* EVP_CIPHER_free */
+    void *(*context_new)(void);                                                   /* EVP_CIPHER_CTX_new */
+    void (*context_free)(void *context);                                          /* EVP_CIPHER_CTX_free */
+    int (*encrypt_init)(void *context, const void *cipher, void *engine, const uint8_t *key,
+                        const uint8_t *iv); /* EVP_EncryptInit_ex */
+    int (*encrypt_update)(void *context, uint8_t *out, int *written, const uint8_t *in, int size);
+    int (*encrypt_final)(void *context, uint8_t *out, int *written);        /* EVP_EncryptFinal_ex */
+    int (*control)(void *context, int type, int argument, void *parameter); /* EVP_CIPHER_CTX_ctrl */
+} rt_srtp_cipher;
+
 typedef struct rt_srtp_library {
     rt_libsrtp_profile *rtp_profile, *rtcp_profile;
     int (*create)(rt_libsrtp_session *session, const rt_libsrtp_policy *policy);
@@ -62,6 +76,7 @@ typedef struct rt_srtp_library {
     int (*add_stream)(rt_libsrtp_session session, const rt_libsrtp_policy *policy);
     int (*remove_stream)(rt_libsrtp_session session, uint32_t ssrc); /* in network byte order, as memory has it */
     rt_libsrtp_transform *protect, *unprotect, *protect_rtcp, *unprotect_rtcp;
+    rt_srtp_cipher cipher;
 } rt_srtp_library;
 
 #endif

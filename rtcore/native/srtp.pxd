@@ -17,6 +17,16 @@ cdef extern from "proto/srtp.h" nogil:
     ctypedef struct rt_libsrtp_policy:
         pass
 
+    ctypedef struct rt_srtp_cipher:
+        void *fetch
+        void *free
+        void *context_new
+        void *context_free
+        void *encrypt_init
+        void *encrypt_update
+        void *encrypt_final
+        void *control
+
     ctypedef struct rt_srtp_library:
         void *rtp_profile
         void *rtcp_profile
@@ -28,6 +38,7 @@ cdef extern from "proto/srtp.h" nogil:
         void *unprotect
         void *protect_rtcp
         void *unprotect_rtcp
+        rt_srtp_cipher cipher
 
     ctypedef struct rt_srtp:
         pass

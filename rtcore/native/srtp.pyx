@@ -21,6 +21,7 @@ from rtcore.native.base cimport (
     rt_status,
 )
 
+import ctypes
 import enum
 
 
@@ -99,11 +100,36 @@ cdef int check_layout(object ffi) except -1:
     return 0
 
 
+cdef int fill_cipher(object binding) except -1:
+    """The functions of the OpenSSL 3 that the binding is linked with, if the loader can see them."""
+    try:
+        loaded = ctypes.CDLL(binding.__file__)
+        found = {
+            name: ctypes.cast(getattr(loaded, "EVP_" + name), ctypes.c_void_p).value
+            for name in (
+                "CIPHER_fetch", "CIPHER_free", "CIPHER_CTX_new", "CIPHER_CTX_free", "EncryptInit_ex",
+                "EncryptUpdate", "EncryptFinal_ex", "CIPHER_CTX_ctrl",
+            )
+        }
+    except (AttributeError, OSError):
+        return 0  # linked with something else, or hidden: libsrtp does it all
+    table.cipher.fetch = <void *><uintptr_t>found["CIPHER_fetch"]
+    table.cipher.free = <void *><uintptr_t>found["CIPHER_free"]
+    table.cipher.context_new = <void *><uintptr_t>found["CIPHER_CTX_new"]
+    table.cipher.context_free = <void *><uintptr_t>found["CIPHER_CTX_free"]
+    table.cipher.encrypt_init = <void *><uintptr_t>found["EncryptInit_ex"]
+    table.cipher.encrypt_update = <void *><uintptr_t>found["EncryptUpdate"]
+    table.cipher.encrypt_final = <void *><uintptr_t>found["EncryptFinal_ex"]
+    table.cipher.control = <void *><uintptr_t>found["CIPHER_CTX_ctrl"]
+    return 0
+
+
 cdef const rt_srtp_library *srtp_library() except NULL:
     global table_filled, table_owner
     if table_filled:
         return &table
-    from pylibsrtp._binding import ffi, lib
+    from pylibsrtp import _binding
+    ffi, lib = _binding.ffi, _binding.lib
     check_layout(ffi)
 
     def address(name):
@@ -119,6 +145,7 @@ cdef const rt_srtp_library *srtp_library() except NULL:
     table.unprotect = <void *><uintptr_t>address("srtp_unprotect")
     table.protect_rtcp = <void *><uintptr_t>address("srtp_protect_rtcp")
     table.unprotect_rtcp = <void *><uintptr_t>address("srtp_unprotect_rtcp")
+    fill_cipher(_binding)
     table_owner = lib
     table_filled = True
     return &table
