@@ -122,7 +122,7 @@ class AudioWatcher(Watcher):
         async with self.changed:
             if frequency is not None:
                 await self.changed.wait_for(lambda: abs(heard() - frequency) <= tolerance)
-        return {"frequency": heard()}
+        return {"frequency": heard(), "level": content.level(self.samples)}
 
 
 def watch(track: MediaStreamTrack) -> Watcher:

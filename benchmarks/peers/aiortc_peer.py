@@ -235,6 +235,9 @@ class Peer:
             key: {name: member for name, member in vars(value).items() if not isinstance(member, datetime)}
             for key, value in report.items()
         }
+        for entry in plain.values():
+            if "jitter" in entry:  # in units of the RTP clock
+                entry["jitter"] /= {"video": 90000, "audio": 48000}[entry["kind"]]
         return {"stats": [{"id": key, **entry} for key, entry in plain.items()]}
 
 

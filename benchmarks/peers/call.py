@@ -41,6 +41,11 @@ class Call(Session):
 
     # Negotiating
 
+    @property
+    def begins(self) -> str:
+        """Who has to make the first offer of a call in which both make some."""
+        return "us" if self.stack.keeps_numbers else "them"
+
     async def negotiate(self, by: str, add: Callable[[], Awaitable[object]] | None = None) -> None:
         """One offer and its answer; `add` is what the answering side does in between."""
         there = self.relay.to_them if self.relay else str
@@ -65,18 +70,21 @@ class Call(Session):
         *,
         video: str | None = None,
         audio: str | None = None,
-        picture: Json = PICTURE,
+        picture: Json | None = PICTURE,
         tone: Json = TONE,
     ) -> None:
         """Picture and tone both ways, offered by "us" or "them", and connected. `video`, `audio`: the only
-        codec that is offered."""
+        codec that is offered. `picture` None: the tone alone."""
 
         async def ours() -> None:
             for track, codec in ((self.picture, video), (self.tone, audio)):
-                self.add(track, codec if by == "us" else None)
+                if track is self.tone or picture:
+                    self.add(track, codec if by == "us" else None)
 
         async def theirs() -> None:
             for name, source, codec in (("picture", picture, video), ("tone", tone, audio)):
+                if not source:
+                    continue
                 codecs = [f"{'video' if name == 'picture' else 'audio'}/{codec}"] if codec else None
                 offers = by == "them"
                 await self.remote.add(name, source, codecs=codecs if offers else None, associate=not offers)

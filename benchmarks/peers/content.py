@@ -4,6 +4,8 @@ The number stands in the picture's top eighth, as in `media.js` and in `rtcore.m
 it is independent: 32 bars, black for 0 and white for 1, for 24 bits of the number and 8 to check them.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -58,3 +60,9 @@ def loudest(samples: Samples, rate: int) -> float:
     return (
         float(np.argmax(spectrum)) * rate / len(samples) if spectrum.max() > 100 * len(samples) / 16 else 0.0
     )
+
+
+def level(samples: Samples) -> float | None:
+    """dB of full scale; None for digital silence, whose -infinity JSON cannot say."""
+    power = float(np.mean((samples / 32768.0) ** 2)) if len(samples) else 0.0
+    return 10 * math.log10(power) if power else None

@@ -24,12 +24,16 @@ class Stack:
     drains: bool = True  #: a channel that closes still gives the program what had arrived before
     calls: tuple[tuple[str, str], ...] = ()  #: video and audio codec of the calls that it makes
     devices: bool = False  #: has a camera and a microphone, made up
-    changes: bool = False  #: calls change while they last: tracks disabled, replaced, added, removed
+    changes: bool = False  #: calls change while they last: tracks replaced, added, removed, directions
+    enables: bool = True  #: its tracks can be disabled
+    stops: bool = True  #: rejects the section of a transceiver that it stopped
+    keeps_numbers: bool = True  #: of the codecs, in its offers for a call that was begun by ours
     shows_again: bool = True  #: a track that was held, by the same transceiver; else it only decodes it
     simulcasts: bool = False  #: sends simulcast when it is asked to
-    asks: bool = False  #: sends a key frame at once when it is asked to, and counts it
+    asks: bool = False  #: sends a key frame at once when it is asked to
     reports: bool = True  #: sends RTCP reports however much feedback it sends
-    counts: bool = False  #: has the W3C's statistics of media
+    counts_packets: bool = False  #: has the W3C's statistics of media as far as RTP and its reports go
+    counts: bool = False  #: has them all: frames, feedback, retransmissions, samples
 
     @property
     def media(self) -> bool:
@@ -55,6 +59,12 @@ AIORTC = Stack(
     restarts_ice=False,
     non_ascii=False,
     calls=(("VP8", "opus"), ("H264", "PCMU")),
+    changes=True,
+    enables=False,  # MediaStreamTrack has no such member
+    stops=False,  # its offers go on with the section
+    keeps_numbers=False,  # a later offer has its own, while it goes on to send and to take by the old ones
+    asks=True,
+    counts_packets=True,
 )
 PION_GO = Stack("pion", peer=(str(PION), "peer"), pair=(str(PION), "pair"))
 LIBWEBRTC = Stack(
@@ -65,6 +75,7 @@ LIBWEBRTC = Stack(
     calls=(("VP8", "opus"), ("VP9", "PCMU")),
     changes=True,
     asks=True,
+    counts_packets=True,
     counts=True,
     shows_again=False,
     simulcasts=True,
@@ -96,6 +107,7 @@ CHROMIUM = Stack(
     changes=True,
     shows_again=False,
     asks=True,
+    counts_packets=True,
     counts=True,
     simulcasts=True,
 )
@@ -105,6 +117,7 @@ FIREFOX = Stack(
     devices=True,
     changes=True,
     asks=True,
+    counts_packets=True,
     counts=True,
 )
 

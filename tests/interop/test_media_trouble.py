@@ -27,18 +27,18 @@ async def test_key_frames(call: OpenCall) -> None:
         await call.start("us")
         await call.see_each_other(10)
 
-        before = one(await call.theirs("outbound-rtp", "video"))
+        before = one(await call.theirs("outbound-rtp", "video")) if call.stack.counts else {}
         encoded = call.transceiver("video").receiver.track.encoded()
         async with asyncio.timeout(10):
             frame = await encoded.recv()
         assert frame.key
         encoded.stop()
-        after = before
-        while any(after.get(name, 1) <= before.get(name, 0) for name in ("keyFramesEncoded", "pliCount")):
-            after = one(
-                await call.theirs("outbound-rtp", "video")
-            )  # Chromium's are old ones, Firefox has not all
-        assert after["framesEncoded"] > before["framesEncoded"]
+        if call.stack.counts:
+            after = before
+            while any(after.get(name, 1) <= before.get(name, 0) for name in ("keyFramesEncoded", "pliCount")):
+                # Chromium's are old ones, Firefox has not all
+                after = one(await call.theirs("outbound-rtp", "video"))
+            assert after["framesEncoded"] > before["framesEncoded"]
 
         ours = one(await call.ours("outbound-rtp", "video"))
         call.transceiver("video").sender.request_key_frame()
@@ -90,7 +90,7 @@ async def test_data_beside_media(call: OpenCall, by: str) -> None:
         await call.hear_each_other()
 
 
-@pytest.mark.able("counts")
+@pytest.mark.able("counts_packets")
 async def test_statistics_agree(call: OpenCall) -> None:
     """What one end says it sent arrives at the other: every packet of the sound, every frame of the picture.
     (Who probes the path by repeating packets counts these as sent, but nobody counts them as received.)"""
@@ -101,6 +101,8 @@ async def test_statistics_agree(call: OpenCall) -> None:
             _, got = await sent_and_got(source, sink, "audio", "packets")
             if sink == call.ours:
                 assert got["totalSamplesReceived"] > 48000
+            if not call.stack.counts:
+                continue
             sent, got = await sent_and_got(source, sink, "video", "frames")
             for name in ("frameWidth", "frameHeight"):
                 assert got[name] == sent[name]
