@@ -10,8 +10,6 @@ import sys
 
 
 def use_rtcore() -> None:
-    import dataclasses
-
     import rtcore.aiortc
     from rtcore.connection import transport
 
@@ -19,7 +17,8 @@ def use_rtcore() -> None:
     make = transport.Transport.__init__
 
     def on_loopback(self, connection, options):  # type: ignore[no-untyped-def]
-        make(self, connection, dataclasses.replace(options, interfaces=("127.0.0.1",)))
+        object.__setattr__(options, "interfaces", ("127.0.0.1",))
+        make(self, connection, options)
 
     transport.Transport.__init__ = on_loopback  # type: ignore[method-assign]
 

@@ -2,21 +2,30 @@
 are views of.
 
 There are two kinds. That of an `RTCPeerConnection` belongs to its `Connection`, which is rtcore's with an ear
-for what aiortc tells and rtcore does not (DTLS states, SCTP). That of an `RTCIceGatherer` made by hand is an
-`OwnBundle`, which plays the connection itself.
+for what aiortc tells and rtcore does not (DTLS states, SCTP); its views are made when somebody asks for them.
+That of an `RTCIceGatherer` made by hand is an `OwnBundle`, which plays the connection itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from rtcore.connection import DataChannel, MediaStream, PeerConnection, RtpReceiver, RtpSender, RtpTransceiver
-from rtcore.connection.waiters import Waiters
+from rtcore.connection import (
+    DataChannel,
+    MediaStream,
+    PeerConnection,
+    RtpReceiver,
+    RtpSender,
+    RtpTransceiver,
+)
 from rtcore.errors import InvalidStateError
 
 if TYPE_CHECKING:
+    from rtcore.connection import TrackEvent
     from rtcore.connection.channel import ChannelOptions
+    from rtcore.connection.events import Event
     from rtcore.connection.media_transport import MediaTransport
     from rtcore.connection.transport import Transport
     from rtcore.media import MediaTrack
@@ -28,20 +37,35 @@ if TYPE_CHECKING:
     from .rtcicetransport import RTCIceParameters
     from .rtcrtpparameters import RTCRtpReceiveParameters, RTCRtpSendParameters
 
-__all__ = ["Bundle", "Connection", "ConnectionBundle"]
+__all__ = ["DTLS", "GATHERER", "ICE", "Bundle", "Connection", "ConnectionBundle", "Owner"]
 
 _ICE_STATES = {"connected": "completed", "disconnected": "completed"}
 """aiortc knows neither: a path that is found is "completed", and stays so until it is given up. Who asks for
 `all_states` is told them."""
 
 
+GATHERER, ICE, DTLS = range(3)
+"""The order in which the views are told of a change."""
+
+
+class View(Protocol):
+    """A transport object, which is made of its bundle."""
+
+    @classmethod
+    def _of(cls, bundle: Any) -> Self: ...
+
+
+V = TypeVar("V", bound=View)
+
+
 class Bundle:
-    """One transport. `watch()` a change of its states, or wait for one."""
+    """One transport, and its views."""
+
+    __slots__ = ("_views", "_watchers", "all_states", "closed")
 
     def __init__(self) -> None:
-        self._watchers: list[Callable[[], None]] = []
-        self._waiters = Waiters()
-        self._arrived: list[Callable[[DataChannel], None]] = []
+        self._views: dict[type[Any], Any] | None = None
+        self._watchers: tuple[tuple[int, Callable[[], None]], ...] = ()
         self.closed = False
         self.all_states = False
         """Tells the W3C's ICE states, not only those that aiortc has."""
@@ -150,36 +174,46 @@ class Bundle:
         report = self.transport.native_stats()
         return [entry["candidate"] for entry in report.get(f"{which}_candidates", ())]
 
-    # Being told
+    # Views
 
-    def watch(self, watcher: Callable[[], None]) -> None:
-        """Called when a state may have changed."""
-        self._watchers.append(watcher)
+    def shown(self, kind: type[V]) -> V | None:
+        """The view of a kind, if there is one."""
+        return self._views.get(kind) if self._views is not None else None
 
-    def watch_channels(self, watcher: Callable[[DataChannel], None]) -> None:
-        """Called with each channel that the other end opens."""
-        self._arrived.append(watcher)
+    def view(self, kind: type[V]) -> V:
+        """The view of a kind, made when it is first asked for."""
+        made = self.shown(kind)
+        if made is None:
+            made = kind._of(self)
+            self.show(kind, made)
+        return made
+
+    def show(self, kind: type[V], view: V) -> None:
+        """That one is the view of its kind."""
+        if self._views is None:
+            self._views = {}
+        self._views[kind] = view
+
+    def watch(self, place: int, watcher: Callable[[], None]) -> None:
+        """Called when a state may have changed, until all is closed; `place`: `GATHERER`, `ICE` or `DTLS`."""
+        self._watchers = tuple(sorted((*self._watchers, (place, watcher)), key=itemgetter(0)))
 
     def changed(self) -> None:
-        for watcher in tuple(self._watchers):
+        for _, watcher in self._watchers:
             watcher()
-        self._waiters.wake()
-
-    async def change(self) -> None:
-        """Waits for the next one."""
-        await self._waiters.change()
-
-    def channel_arrived(self, channel: DataChannel) -> None:
-        for watcher in self._arrived:
-            watcher(channel)
+        if self.closed:
+            self._watchers = ()
 
 
 class ConnectionBundle(Bundle):
     """That of a peer connection, whose negotiation starts everything."""
 
-    def __init__(self, connection: Connection) -> None:
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection, *, all_states: bool) -> None:
         super().__init__()
         self._connection = connection
+        self.all_states = all_states
 
     @property
     def transport(self) -> Transport:
@@ -228,12 +262,27 @@ class ConnectionBundle(Bundle):
         await self._connection.close()
 
 
-class Connection(PeerConnection):
-    """rtcore's, which tells its bundle what happens."""
+class Owner(Protocol):
+    """Whom a `Connection` tells what happens: an `RTCPeerConnection`."""
 
-    def __init__(self, **options: Any) -> None:
-        self.bundle = ConnectionBundle(self)
+    def _signaling_changed(self) -> None: ...
+    def _gathering_changed(self) -> None: ...
+    def _ice_changed(self) -> None: ...
+    def _dtls_changed(self) -> None: ...
+    def _track_arrived(self, event: TrackEvent) -> None: ...
+    def _channel_arrived(self, channel: DataChannel) -> None: ...
+    def _shut(self) -> None: ...
+
+
+class Connection(PeerConnection):
+    """rtcore's, which tells its bundle and its owner what happens."""
+
+    def __init__(self, owner: Owner, *, all_states: bool, **options: Any) -> None:
+        self.bundle = ConnectionBundle(self, all_states=all_states)
+        self.owner: Owner | None = owner
+        """None: nobody any more."""
         super().__init__(**options)
+        self._backlog = None  # of events(), which nobody calls
 
     @property
     def gathers(self) -> bool:
@@ -262,21 +311,33 @@ class Connection(PeerConnection):
         """Offers have a section for them from now on."""
         self._negotiation.want_data()
 
+    def _happened(self, name: str, event: Event, *values: Any) -> None:
+        super()._happened(name, event, *values)
+        if self.owner is not None:
+            if name == "signalingstatechange":
+                self.owner._signaling_changed()
+            elif name == "track":
+                self.owner._track_arrived(*values)
+            elif name == "datachannel":
+                self.owner._channel_arrived(*values)
+
     def _gathering_changed(self, state: str) -> None:
         super()._gathering_changed(state)
         self.bundle.changed()
+        if self.owner is not None:
+            self.owner._gathering_changed()
 
     def _ice_changed(self, state: str) -> None:
         super()._ice_changed(state)
         self.bundle.changed()
+        if self.owner is not None:
+            self.owner._ice_changed()
 
     def _dtls_changed(self, state: str) -> None:
         super()._dtls_changed(state)
         self.bundle.changed()
-
-    def _channel_arrived(self, channel: DataChannel) -> None:
-        super()._channel_arrived(channel)
-        self.bundle.channel_arrived(channel)
+        if self.owner is not None:
+            self.owner._dtls_changed()
 
     def _shut(self) -> None:
         before = self._closed
@@ -284,3 +345,5 @@ class Connection(PeerConnection):
         if not before:
             self.bundle.closed = True
             self.bundle.changed()
+            if self.owner is not None:
+                self.owner._shut()

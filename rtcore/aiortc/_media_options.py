@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rtcore.sdp import RtpCodec
+
 from ._parameters import offered
 from .codecs import CODECS, h264, vpx
 
@@ -23,9 +25,14 @@ def media_options() -> dict[str, Any]:
         if usual_start != module.DEFAULT_BITRATE:
             start.append(module.DEFAULT_BITRATE)
     options: dict[str, Any] = {
-        "codecs": [codec for codecs in CODECS.values() for codec in offered(codecs)],
+        "codecs": _codecs,
         "start_bitrate": max([*start, *least]),
     }
     if least:
         options["min_bitrate"] = max(least)
     return options
+
+
+def _codecs() -> list[RtpCodec]:
+    """Asked for when audio or video first comes up."""
+    return [codec for codecs in CODECS.values() for codec in offered(codecs)]

@@ -7,7 +7,7 @@ step by step: ICE, DTLS, SCTP, and a section for each sender and receiver.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from rtcore.connection.driver import Driver
 from rtcore.connection.media_transport import MediaTransport
 from rtcore.connection.resolve import resolve, resolve_candidate
 from rtcore.connection.transport import Transport, TransportOptions
+from rtcore.connection.waiters import Waiters
 from rtcore.errors import InvalidStateError
 from rtcore.native.dtls import Certificate
 from rtcore.native.ice import Candidate
@@ -46,6 +47,8 @@ class OwnBundle(Bundle):
         from . import rtcsctptransport  # which is a view of this
 
         super().__init__()
+        self._waiters = Waiters()
+        self._arrived: Callable[[DataChannel], None] | None = None
         self._wants_control = False
         self._servers = stun_addresses(urls)
         self._certificate: Certificate | None = None
@@ -113,6 +116,14 @@ class OwnBundle(Bundle):
             raise InvalidStateError("ICE has started: its roles change by conflict only")
         self._wants_control = controlling
 
+    def watch_channels(self, watcher: Callable[[DataChannel], None]) -> None:
+        """Called with each channel that the other end opens."""
+        self._arrived = watcher
+
+    def changed(self) -> None:
+        super().changed()
+        self._waiters.wake()
+
     # ICE
 
     async def gather(self) -> None:
@@ -123,7 +134,7 @@ class OwnBundle(Bundle):
             self._require_open()
             self._transport.gather([address for address in found if address is not None])
         while self.gathering_state != "completed" and not self.closed:
-            await self.change()
+            await self._waiters.change()
 
     async def add_candidate(self, candidate: Candidate | None) -> None:
         if self._ice_started:
@@ -152,7 +163,7 @@ class OwnBundle(Bundle):
             for candidate in early:
                 await self._take(candidate)
         while self.ice_state in ("new", "checking"):
-            await self.change()
+            await self._waiters.change()
 
     # DTLS and SCTP
 
@@ -171,7 +182,7 @@ class OwnBundle(Bundle):
         peer.set_dtls_role(role)
         self._dtls_role = role
         while self.dtls_state in ("new", "connecting"):
-            await self.change()
+            await self._waiters.change()
 
     def start_sctp(self, remote_port: int, max_message_size: int) -> None:
         """When DTLS is connected."""
@@ -253,7 +264,8 @@ class OwnBundle(Bundle):
             asyncio.get_running_loop().call_soon(self._shut)
 
     def _channel_arrived(self, channel: DataChannel) -> None:
-        self.channel_arrived(channel)
+        if self._arrived is not None:
+            self._arrived(channel)
 
     def _check_negotiation(self) -> None:
         """By hand, nothing is negotiated."""

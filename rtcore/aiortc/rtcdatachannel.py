@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rtcore.connection.channel import MAX_ID, ChannelOptions, DataChannel
 from rtcore.errors import Error, InvalidStateError, OperationError
@@ -16,6 +16,7 @@ from ._emitter import Emitter
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from ._bundle import Bundle
     from .rtcsctptransport import RTCSctpTransport
 
 __all__ = ["RTCDataChannel", "RTCDataChannelParameters"]
@@ -53,6 +54,16 @@ class RTCDataChannel(Emitter):
     def __init__(
         self, transport: RTCSctpTransport, parameters: RTCDataChannelParameters, send_open: bool = True
     ) -> None:
+        self._open(transport._bundle, parameters)
+
+    @classmethod
+    def _make(cls, bundle: Bundle, parameters: RTCDataChannelParameters) -> Self:
+        """A peer connection's."""
+        made = cls.__new__(cls)
+        made._open(bundle, parameters)
+        return made
+
+    def _open(self, bundle: Bundle, parameters: RTCDataChannelParameters) -> None:
         if parameters.negotiated and (parameters.id is None or not 0 <= parameters.id <= MAX_ID):
             raise ValueError(f"a negotiated data channel needs an id from 0 to {MAX_ID}, not {parameters.id}")
         options = ChannelOptions(
@@ -65,24 +76,24 @@ class RTCDataChannel(Emitter):
             max_packet_life_time=parameters.maxPacketLifeTime,
         )
         try:
-            channel = transport._bundle.add_channel(options)
+            channel = bundle.add_channel(options)
         except OperationError as error:
             raise ValueError(str(error)) from error
-        self._attach(transport, channel)
+        self._attach(bundle, channel)
 
     @classmethod
-    def _of(cls, transport: RTCSctpTransport, channel: DataChannel) -> RTCDataChannel:
+    def _of(cls, bundle: Bundle, channel: DataChannel) -> Self:
         """That of a channel of the other end's, which is open."""
         made = cls.__new__(cls)
-        made._attach(transport, channel)
+        made._attach(bundle, channel)
         made._hold()
         return made
 
-    def _attach(self, transport: RTCSctpTransport, channel: DataChannel) -> None:
+    def _attach(self, bundle: Bundle, channel: DataChannel) -> None:
         Emitter.__init__(self)
-        self._transport = transport
+        self._bundle = bundle
         self._channel = channel
-        self._backlog: deque[Buffer | str] = deque()
+        self._backlog: deque[Buffer | str] | None = None
         self._backlog_size = 0
         self._low_told = True  # since the amount was above the threshold
         self._drain_task: asyncio.Task[None] | None = None
@@ -155,7 +166,9 @@ class RTCDataChannel(Emitter):
     @property
     def transport(self) -> RTCSctpTransport:
         """What it runs on."""
-        return self._transport
+        from .rtcsctptransport import RTCSctpTransport
+
+        return self._bundle.view(RTCSctpTransport)
 
     # Sending
 
@@ -177,24 +190,26 @@ class RTCDataChannel(Emitter):
         size = _size(kept)
         if self._backlog_size + size > MAX_BACKLOG:
             raise OperationError(f"{self._backlog_size} bytes wait already: heed bufferedAmount")
-        limit = self._transport._bundle.transport.remote_max_message_size
+        limit = self._bundle.transport.remote_max_message_size
         if limit and size > limit:
             raise ValueError(f"the other end takes messages of {limit} bytes, not of {size}")
+        if self._backlog is None:
+            self._backlog = deque()
         self._backlog.append(kept)
         self._backlog_size += size
         self._low_told = self.bufferedAmount <= self.bufferedAmountLowThreshold
         if self._drain_task is None:
-            self._drain_task = asyncio.get_running_loop().create_task(self._drain())
+            self._drain_task = asyncio.get_running_loop().create_task(self._drain(self._backlog))
 
-    async def _drain(self) -> None:
+    async def _drain(self, backlog: deque[Buffer | str]) -> None:
         """Sends the backlog as there is room. It ends with the channel."""
         try:
-            while self._backlog:
-                await self._channel.send(self._backlog[0])
-                self._backlog_size -= _size(self._backlog.popleft())
+            while backlog:
+                await self._channel.send(backlog[0])
+                self._backlog_size -= _size(backlog.popleft())
                 self._check_low()
         except Error:
-            self._backlog.clear()  # the channel closed: "close" says so
+            backlog.clear()  # the channel closed: "close" says so
             self._backlog_size = 0
         finally:
             self._drain_task = None
@@ -262,6 +277,16 @@ class RTCDataChannel(Emitter):
             self._holding.cancel()  # else it keeps the whole connection for that long
         self.emit("close")
         self.remove_all_listeners()
+        self._channel.off("open", self._opened)  # else each would keep the other until the collector comes
+        self._channel.off("close", self._closed)
+        if self._watching:
+            self._channel.off("bufferedamountlow", self._fell)
+        if self._listening:
+            self._channel.divert(_nobody)
+
+
+def _nobody(message: bytes | str, charge: int) -> bool:
+    return True
 
 
 def _given(result: object) -> object:

@@ -9,6 +9,7 @@ from typing import Self
 from rtcore.errors import InvalidStateError
 from rtcore.native.dtls import Certificate
 
+from ._bundle import DTLS, Bundle
 from ._emitter import Emitter
 from ._own_bundle import OwnBundle
 from ._private import Private, attributes_of
@@ -71,23 +72,22 @@ class RTCDtlsTransport(Emitter, Private):
         if not isinstance(bundle, OwnBundle):
             raise InvalidStateError("the ICE transport belongs to a peer connection, which has its own")
         bundle.certificate = certificates[0]._certificate
-        self._attach(transport)
+        bundle.show(RTCDtlsTransport, self)
+        self._attach(bundle)
 
     @classmethod
-    def _of(cls, transport: RTCIceTransport) -> Self:
+    def _of(cls, bundle: Bundle) -> Self:
         """That of a peer connection, which has its certificate."""
         made = cls.__new__(cls)
-        made._attach(transport)
+        made._attach(bundle)
         return made
 
-    def _attach(self, transport: RTCIceTransport) -> None:
+    def _attach(self, bundle: Bundle) -> None:
         Emitter.__init__(self)
-        self._transport = transport
-        self._bundle = transport._bundle
-        self._state = "new"
+        self._bundle = bundle
+        self._state = bundle.dtls_state
         self._role = "auto"
-        self._stats_id = f"transport_{id(self)}"
-        self._bundle.watch(self._look)
+        bundle.watch(DTLS, self._look)
 
     def _look(self) -> None:
         state = self._bundle.dtls_state
@@ -103,7 +103,11 @@ class RTCDtlsTransport(Emitter, Private):
     @property
     def transport(self) -> RTCIceTransport:
         """What it runs on."""
-        return self._transport
+        return self._bundle.view(RTCIceTransport)
+
+    @property
+    def _stats_id(self) -> str:
+        return f"transport_{id(self)}"
 
     def getLocalParameters(self) -> RTCDtlsParameters:
         """For the other end."""
@@ -130,7 +134,7 @@ class RTCDtlsTransport(Emitter, Private):
                 packetsReceived=counted.get("packets_received", 0),
                 bytesSent=counted.get("bytes_sent", 0),
                 bytesReceived=counted.get("bytes_received", 0),
-                iceRole=self._transport.role,
+                iceRole=self.transport.role,
                 dtlsState=self._state,
             )
         )

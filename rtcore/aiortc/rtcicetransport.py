@@ -5,17 +5,15 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from rtcore.errors import InvalidStateError, NotSupportedError
 from rtcore.native.ice import Candidate
 
+from ._bundle import GATHERER, ICE, Bundle
 from ._emitter import Emitter
 from ._private import Private, attributes_of
 from .rtcconfiguration import RTCIceServer, RTCIceTransportPolicy
-
-if TYPE_CHECKING:
-    from ._bundle import Bundle
 
 __all__ = ["RTCIceCandidate", "RTCIceGatherer", "RTCIceParameters", "RTCIceTransport"]
 
@@ -218,20 +216,23 @@ class RTCIceGatherer(Emitter, Private):
 
         if local_username is not None or local_password is not None:
             raise NotSupportedError("the credentials are drawn: getLocalParameters() tells them")
-        self._attach(OwnBundle(stun_urls(iceServers, iceTransportPolicy)))
+        bundle = OwnBundle(stun_urls(iceServers, iceTransportPolicy))
+        bundle.show(RTCIceGatherer, self)
+        self._attach(bundle)
 
     @classmethod
-    def _of(cls, bundle: Bundle) -> RTCIceGatherer:
-        gatherer = cls.__new__(cls)
-        gatherer._attach(bundle)
-        return gatherer
+    def _of(cls, bundle: Bundle) -> Self:
+        """That of a peer connection."""
+        made = cls.__new__(cls)
+        made._attach(bundle)
+        return made
 
     def _attach(self, bundle: Bundle) -> None:
         Emitter.__init__(self)
         self._bundle = bundle
         self._connection = _Agent(bundle)
-        self._state = "new"
-        bundle.watch(self._look)
+        self._state = bundle.gathering_state
+        bundle.watch(GATHERER, self._look)
 
     def _look(self) -> None:
         state = self._bundle.gathering_state
@@ -267,13 +268,23 @@ class RTCIceTransport(Emitter, Private):
 
     def __init__(self, gatherer: RTCIceGatherer, *, all_states: bool = False) -> None:
         """`all_states`: as of `RTCPeerConnection`."""
-        super().__init__()
-        self._gatherer = gatherer
-        self._bundle = gatherer._bundle
-        self._bundle.all_states = all_states
-        self._connection = gatherer._connection
-        self._state = "new"
-        self._bundle.watch(self._look)
+        bundle = gatherer._bundle
+        bundle.all_states = all_states
+        bundle.show(RTCIceTransport, self)
+        self._attach(bundle)
+
+    @classmethod
+    def _of(cls, bundle: Bundle) -> Self:
+        """That of a peer connection."""
+        made = cls.__new__(cls)
+        made._attach(bundle)
+        return made
+
+    def _attach(self, bundle: Bundle) -> None:
+        Emitter.__init__(self)
+        self._bundle = bundle
+        self._state = bundle.ice_state
+        bundle.watch(ICE, self._look)
 
     def _look(self) -> None:
         state = self._bundle.ice_state
@@ -281,13 +292,17 @@ class RTCIceTransport(Emitter, Private):
             self._state = state
             self.emit("statechange")
             if state == "closed":
-                self._gatherer.remove_all_listeners()
+                self.iceGatherer.remove_all_listeners()
                 self.remove_all_listeners()
 
     @property
     def iceGatherer(self) -> RTCIceGatherer:
         """That of the local candidates."""
-        return self._gatherer
+        return self._bundle.view(RTCIceGatherer)
+
+    @property
+    def _connection(self) -> _Agent:
+        return self.iceGatherer._connection
 
     @property
     def role(self) -> str:

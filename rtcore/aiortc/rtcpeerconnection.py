@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
-from rtcore.connection import RtpTransceiver, TrackEvent
+from rtcore.connection import DataChannel, RtpTransceiver, TrackEvent
 from rtcore.errors import InvalidAccessError, InvalidModificationError, InvalidStateError, OperationError
 from rtcore.sdp import SessionDescription, parse
 from rtcore.sdp.transceiver import DIRECTIONS
@@ -23,7 +23,7 @@ from .mediastreams import MediaStreamTrack
 from .rtcconfiguration import RTCConfiguration
 from .rtcdatachannel import RTCDataChannel, RTCDataChannelParameters
 from .rtcdtlstransport import RTCDtlsTransport
-from .rtcicetransport import RTCIceCandidate, RTCIceGatherer, RTCIceTransport, _to_native, stun_urls
+from .rtcicetransport import RTCIceCandidate, _to_native, stun_urls
 from .rtcrtpreceiver import RTCRtpReceiver
 from .rtcrtpsender import RTCRtpSender
 from .rtcrtptransceiver import RTCRtpTransceiver
@@ -72,11 +72,9 @@ class RTCPeerConnection(Emitter, Private):
         if "certificates" in options:
             given = options["certificates"]
             options["certificates"] = [getattr(one, "_certificate", one) for one in given]
-        self._connection = Connection(**options)
+        self._connection = Connection(self, all_states=all_states, **options)
         self._always_data = configuration.alwaysNegotiateDataChannels
-        self._gatherer = RTCIceGatherer._of(self._connection.bundle)
-        self._dtls = RTCDtlsTransport._of(RTCIceTransport(self._gatherer, all_states=all_states))
-        self._sctp: RTCSctpTransport | None = None
+        self._has_data = False
         self._transceivers: dict[RtpTransceiver, RTCRtpTransceiver] = {}
         self._told: set[RTCRtpReceiver] = set()
         self._early: list[RTCIceCandidate | None] = []
@@ -89,9 +87,6 @@ class RTCPeerConnection(Emitter, Private):
         self._taking = False  # a remote description: "track" comes before "signalingstatechange"
         self._closing: asyncio.Future[None] | None = None
         self._end_task: asyncio.Task[None] | None = None  # the other end closed
-        self._connection.bundle.watch(self._look)
-        self._connection.on("track", self._track_arrived)
-        self._connection.on("signalingstatechange", self._signaling_changed)
 
     # State
 
@@ -134,31 +129,51 @@ class RTCPeerConnection(Emitter, Private):
     @property
     def sctp(self) -> RTCSctpTransport | None:
         """What data channels run on; None without any."""
-        return self._sctp
-
-    def _look(self) -> None:
-        """A transport's state has changed: those of the connection follow, in aiortc's order."""
-        bundle = self._connection.bundle
-        if not bundle.closed:
-            self._tell(
-                "_ice_gathering_state", "icegatheringstatechange", self._connection.ice_gathering_state
-            )
-        self._tell("_ice_connection_state", "iceconnectionstatechange", bundle.ice_state)
-        self._tell("_connection_state", "connectionstatechange", _joined(bundle.ice_state, bundle.dtls_state))
-        if bundle.closed and self._closing is None and self._end_task is None:  # the other end said good-bye
-            self._end_task = asyncio.ensure_future(self.close())
+        return self._connection.bundle.view(RTCSctpTransport) if self._has_data else None
 
     def _tell(self, attribute: str, event: str, state: str) -> None:
         if getattr(self, attribute) != state:
             setattr(self, attribute, state)
             self.emit(event)
 
-    def _signaling_changed(self, state: str) -> None:
+    def _signaled(self) -> None:
+        self._tell("_signaling_state", "signalingstatechange", self._connection.signaling_state)
+
+    # From the connection
+
+    def _signaling_changed(self) -> None:
         if not self._taking:
             self._signaled()
 
-    def _signaled(self) -> None:
-        self._tell("_signaling_state", "signalingstatechange", self._connection.signaling_state)
+    def _gathering_changed(self) -> None:
+        self._tell("_ice_gathering_state", "icegatheringstatechange", self._connection.ice_gathering_state)
+
+    def _ice_changed(self) -> None:
+        self._tell("_ice_connection_state", "iceconnectionstatechange", self._connection.bundle.ice_state)
+        self._dtls_changed()
+
+    def _dtls_changed(self) -> None:
+        bundle = self._connection.bundle
+        self._tell("_connection_state", "connectionstatechange", _joined(bundle.ice_state, bundle.dtls_state))
+
+    def _shut(self) -> None:
+        self._ice_changed()
+        if self._closing is None and self._end_task is None:  # the other end said good-bye
+            self._end_task = asyncio.ensure_future(self.close())
+
+    def _track_arrived(self, event: TrackEvent) -> None:
+        """Told once of each transceiver, as aiortc does."""
+        receiver = self._adopt()[event.transceiver].receiver
+        if receiver not in self._told:
+            self._told.add(receiver)
+            self.emit("track", receiver.track)
+
+    def _channel_arrived(self, channel: DataChannel) -> None:
+        bundle = self._connection.bundle
+        made = RTCDataChannel._of(bundle, channel)
+        self.emit("datachannel", made)
+        if (sctp := bundle.shown(RTCSctpTransport)) is not None:
+            sctp.emit("datachannel", made)
 
     def _require_open(self) -> None:
         if self._closing is not None:
@@ -170,7 +185,7 @@ class RTCPeerConnection(Emitter, Private):
         """An offer for `setLocalDescription`, which also makes one by itself."""
         self._require_open()
         if self._always_data:
-            self._require_sctp()
+            self._require_data()
             self._connection.want_data_channels()
         return self._creating(await self._connection.create_offer())
 
@@ -188,7 +203,7 @@ class RTCPeerConnection(Emitter, Private):
         in `localDescription`."""
         self._require_open()
         if self._always_data and self._connection.signaling_state == "stable":
-            self._require_sctp()
+            self._require_data()
             self._connection.want_data_channels()
         if sessionDescription is None:
             edited = await self._set_local(None)
@@ -227,7 +242,7 @@ class RTCPeerConnection(Emitter, Private):
             self._taking = False
         self._adopt()
         if self._connection.has_data:
-            self._require_sctp()
+            self._require_data()
         self._signaled()
         early, self._early = self._early, []
         for candidate in early:
@@ -279,13 +294,13 @@ class RTCPeerConnection(Emitter, Private):
             negotiated=negotiated,
             id=id,
         )
-        return RTCDataChannel(self._require_sctp(), parameters)
+        self._require_data()
+        return RTCDataChannel._make(self._connection.bundle, parameters)
 
-    def _require_sctp(self) -> RTCSctpTransport:
-        if self._sctp is None:
-            self._sctp = RTCSctpTransport(self._dtls)
-            self._sctp.on("datachannel", lambda channel: self.emit("datachannel", channel))
-        return self._sctp
+    def _require_data(self) -> None:
+        if self._connection.bundle.closed:
+            raise InvalidStateError("the connection is closed")
+        self._has_data = True
 
     # Audio and video
 
@@ -332,15 +347,9 @@ class RTCPeerConnection(Emitter, Private):
         """Those of rtcore's that are new."""
         for native in self._connection.get_transceivers():
             if native not in self._transceivers:
-                self._transceivers[native] = RTCRtpTransceiver._of(native, self._dtls)
+                dtls = self._connection.bundle.view(RTCDtlsTransport)
+                self._transceivers[native] = RTCRtpTransceiver._of(native, dtls)
         return self._transceivers
-
-    def _track_arrived(self, event: TrackEvent) -> None:
-        """Told once of each transceiver, as aiortc does."""
-        receiver = self._adopt()[event.transceiver].receiver
-        if receiver not in self._told:
-            self._told.add(receiver)
-            self.emit("track", receiver.track)
 
     # Statistics and the end
 
@@ -361,9 +370,9 @@ class RTCPeerConnection(Emitter, Private):
         try:
             self._tell("_signaling_state", "signalingstatechange", "closed")
             await self._connection.close()
-            self._look()
             self.remove_all_listeners()
         finally:
+            self._connection.owner = None  # else each would keep the other until the collector comes
             self._closing.set_result(None)
 
 

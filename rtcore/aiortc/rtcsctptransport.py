@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from rtcore.connection import DataChannel
 from rtcore.errors import InvalidStateError, NotSupportedError
 
+from ._bundle import Bundle
 from ._emitter import Emitter
+from ._own_bundle import OwnBundle
 from ._private import Private, attributes_of
 from .rtcdtlstransport import RTCDtlsTransport
 
@@ -50,17 +53,30 @@ class RTCSctpTransport(Emitter, Private):
             raise InvalidStateError("the DTLS transport is closed")
         if port != _PORT:
             raise NotSupportedError(f"the port is {_PORT} at this end, not {port}")
-        super().__init__()
-        self._transport = transport
-        self._bundle = transport._bundle
+        self._attach(transport._bundle)
+
+    @classmethod
+    def _of(cls, bundle: Bundle) -> Self:
+        """That of a peer connection, which takes the channels that arrive itself."""
+        made = cls.__new__(cls)
+        made._attach(bundle)
+        return made
+
+    def _attach(self, bundle: Bundle) -> None:
+        Emitter.__init__(self)
         self.mid: str | None = None
-        self._bundle.watch_channels(self._arrived)
+        self._run_on(bundle)
+
+    def _run_on(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        bundle.show(RTCSctpTransport, self)
+        if isinstance(bundle, OwnBundle):
+            bundle.watch_channels(self._arrived)
 
     def _arrived(self, channel: DataChannel) -> None:
         from .rtcdatachannel import RTCDataChannel
 
-        made = RTCDataChannel._of(self, channel)
-        self.emit("datachannel", made)
+        self.emit("datachannel", RTCDataChannel._of(self._bundle, channel))
 
     @property
     def maxChannels(self) -> int | None:
@@ -80,7 +96,7 @@ class RTCSctpTransport(Emitter, Private):
     @property
     def transport(self) -> RTCDtlsTransport:
         """What it runs on."""
-        return self._transport
+        return self._bundle.view(RTCDtlsTransport)
 
     @classmethod
     def getCapabilities(cls) -> RTCSctpCapabilities:
@@ -94,8 +110,7 @@ class RTCSctpTransport(Emitter, Private):
 
     def setTransport(self, transport: RTCDtlsTransport) -> None:
         """Before `start()`: what it runs on."""
-        self._transport = transport
-        self._bundle = transport._bundle
+        self._run_on(transport._bundle)
 
     async def start(self, remoteCaps: RTCSctpCapabilities | None, remotePort: int) -> None:
         """By hand: what the other end has. Nothing if it began already."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from weakref import ref
@@ -109,7 +109,7 @@ class PeerConnection(Emitter):
         max_channels: int = 65535,
         disconnected_timeout: float = 5.0,
         failed_timeout: float = 30.0,
-        codecs: Sequence[RtpCodec] | None = None,
+        codecs: Sequence[RtpCodec] | Callable[[], Sequence[RtpCodec]] | None = None,
         min_bitrate: int | None = None,
         start_bitrate: int | None = None,
         max_bitrate: int | None = None,
@@ -128,7 +128,8 @@ class PeerConnection(Emitter):
         max_message_size: the largest message taken, bytes; receive_buffer, send_buffer: those of the
         association, bytes; max_channels: how many the other end may open.
         disconnected_timeout, failed_timeout: seconds without an answer until those states.
-        codecs: of audio and video, the preferred ones first; None: all that can be decoded here.
+        codecs: of audio and video, the preferred ones first, or who tells them when the first of either comes
+        up; None: all that can be decoded here.
         min_bitrate, start_bitrate, max_bitrate: of all media that is sent, bit/s.
         """
         super().__init__()
@@ -147,8 +148,11 @@ class PeerConnection(Emitter):
             check_texts("interfaces", interfaces)
         if port_range is not None:
             check_port_range(port_range)
-        for codec in codecs or ():
-            check_codec(codec)
+        if codecs is None:
+            codecs = _usable_codecs
+        elif not callable(codecs):
+            for codec in codecs:
+                check_codec(codec)
         check_number("mtu", mtu, 548, 65507)
         if max_mtu is not None:
             check_number("max_mtu", max_mtu, mtu, 65507)
@@ -166,7 +170,7 @@ class PeerConnection(Emitter):
             fingerprints=(Fingerprint("sha-256", self._certificate.fingerprint_bytes("sha-256")),),
             max_message_size=max_message_size,
             ice_lite=ice_lite,
-            codecs=_usable_codecs if codecs is None else codecs,
+            codecs=codecs,
             cname=secrets.token_urlsafe(12),  # RFC 7022 section 4.2: 96 random bits
         )
         options = TransportOptions(
