@@ -136,7 +136,10 @@ class Call(Session):
 
     async def there(self, kind: str, *, place: int = 0, within: float = 30.0, **wanted: Any) -> Json:
         """What they see and hear of us."""
-        mid = self.transceiver(kind, place).mid
+        return await self.there_of(self.transceiver(kind, place), within, **wanted)
+
+    async def there_of(self, transceiver: rtcore.RtpTransceiver, within: float = 30.0, **wanted: Any) -> Json:
+        mid = transceiver.mid
         assert mid is not None
         await self.remote.until(lambda: any(track["mid"] == mid for track in self.remote.tracks))
         return await self.remote.seen(mid, within, **wanted)

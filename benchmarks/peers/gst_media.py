@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import content  # run as a program: from the same folder
@@ -51,25 +52,48 @@ class Source:
     def start(self) -> None:
         self.bin.sync_state_with_parent()
 
+    def become(self, source: dict[str, Any] | None) -> None:
+        """Gives something else from now on, or nothing: what webrtcbin has for replaceTrack()."""
+        raise NotImplementedError
+
     def stop(self) -> None:
         pass
 
 
+@dataclass(eq=False)
+class Pictures:
+    """Which to draw, from number `first` on."""
+
+    width: int = 640
+    height: int = 360
+    first: int = 0
+    frameRate: int = 30
+    type: str = "picture"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.width, self.height
+
+    @property
+    def caps(self) -> Any:
+        return Gst.Caps.from_string(
+            f"video/x-raw,format=RGB,width={self.width},height={self.height},framerate={self.frameRate}/1"
+        )
+
+
 class Picture(Source):
-    """Numbered pictures, drawn by a thread of their own."""
+    """Numbered pictures, drawn by a thread of their own. `wanted`: which; None: none for the time being."""
 
     kind = "video"
 
-    def __init__(
-        self, payload: int, width: int = 640, height: int = 360, first: int = 0, frameRate: int = 30
-    ) -> None:
-        self.size, self.number, self.rate = (width, height), first, frameRate
-        caps = f"video/x-raw,format=RGB,width={width},height={height},framerate={frameRate}/1"
-        super().__init__(
-            f"appsrc name=in is-live=true do-timestamp=true format=time caps={caps} ! videoconvert", payload
-        )
+    def __init__(self, payload: int, **options: Any) -> None:
+        super().__init__("appsrc name=in is-live=true do-timestamp=true format=time ! videoconvert", payload)
+        self.wanted: Pictures | None = Pictures(**options)
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self.run)
+
+    def become(self, source: dict[str, Any] | None) -> None:
+        self.wanted = Pictures(**source) if source else None
 
     def start(self) -> None:
         super().start()
@@ -81,11 +105,19 @@ class Picture(Source):
 
     def run(self) -> None:
         into = self.bin.get_by_name("in")
+        shown, number = None, 0
         due = time.monotonic()
         while not self.ended.wait(max(0, due - time.monotonic())):
-            into.emit("push-buffer", Gst.Buffer.new_wrapped(content.draw(self.number, *self.size).tobytes()))
-            self.number += 1
-            due += 1 / self.rate
+            wanted = self.wanted
+            due += 1 / (wanted or Pictures()).frameRate
+            if wanted and wanted is not shown:
+                into.set_property("caps", wanted.caps)
+                number = wanted.first
+            if wanted:
+                picture = content.draw(number, *wanted.size).tobytes()
+                into.emit("push-buffer", Gst.Buffer.new_wrapped(picture))
+                number += 1
+            shown = wanted
 
 
 class Tone(Source):
@@ -175,7 +207,7 @@ class AudioWatcher(Watcher):
         with self.changed:
             if frequency is not None:
                 self.until(lambda: abs(self.frequency - frequency) <= tolerance)
-            return {"frequency": self.frequency}
+            return {"frequency": self.frequency, "level": content.level(self.samples)}
 
 
 def watch(kind: str, codec: str) -> Watcher:

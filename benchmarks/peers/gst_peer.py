@@ -27,6 +27,9 @@ ADDRESS = "127.0.0.1"
 #: That we offer. For RTX webrtcbin takes the first free number from 96 on, and does not know yet of tracks
 #: whose caps are still on their way: with 97 for the sound, that would now and then be RTX of the video too.
 PAYLOADS = {"video": 96, "audio": 111}
+DIRECTIONS = {
+    value.value_nick: value for value in GstWebRTC.WebRTCRTPTransceiverDirection.__enum_values__.values()
+}
 
 Json = dict[str, Any]
 
@@ -122,6 +125,7 @@ class Connection:
         self.handle, self.incoming = handle, incoming
         self.channels: dict[str, Channel] = {}
         self.sources: dict[str, gst_media.Source] = {}
+        self.places: dict[str, Any] = {}  #: transceivers
         self.watchers: dict[str, gst_media.Watcher] = {}
         self.gathered = threading.Event()
         self.pipeline = Gst.Pipeline()
@@ -179,7 +183,11 @@ class Connection:
             return
         form = pad.get_current_caps().get_structure(0)
         kind = form.get_string("media")
-        mid = pad.get_property("transceiver").get_property("mid")
+        transceiver = pad.get_property("transceiver")
+        mid = transceiver.get_property("mid")
+        if transceiver.get_property("codec-preferences") is None:  # an offer of our own needs some
+            payload = form.get_int("payload").value
+            transceiver.set_property("codec-preferences", Gst.Caps.from_string(gst_media.rtp(kind, payload)))
         watcher = gst_media.watch(kind, form.get_string("encoding-name"))
         self.watchers[mid] = watcher
         self.pipeline.add(watcher.bin)
@@ -217,7 +225,14 @@ class Connection:
         kinds = {"offer": GstWebRTC.WebRTCSDPType.OFFER, "answer": GstWebRTC.WebRTCSDPType.ANSWER}
         self.ask(f"set-{which}-description", GstWebRTC.WebRTCSessionDescription.new(kinds[type], message))
 
-    def add(self, name: str, source: Json, codecs: list[str] | None = None, associate: bool = False) -> None:
+    def add(
+        self,
+        name: str,
+        source: Json,
+        direction: str = "sendrecv",
+        codecs: list[str] | None = None,
+        associate: bool = False,
+    ) -> None:
         kind = {"picture": "video", "tone": "audio"}[source["type"]]
         payload = PAYLOADS[kind]
         if associate:  # in the numbers of their offer
@@ -230,9 +245,15 @@ class Connection:
         self.pipeline.add(track.bin)
         caps = Gst.Caps.from_string(gst_media.rtp(kind, payload))
         pad = self.bin.request_pad(self.bin.get_pad_template("sink_%u"), None, caps)
-        pad.get_property("transceiver").set_property("do-nack", True)
+        transceiver = self.places[name] = pad.get_property("transceiver")
+        transceiver.set_property("do-nack", True)
+        transceiver.set_property("direction", DIRECTIONS[direction])
+        known = threading.Event()
+        pad.connect("notify::caps", lambda *_: known.set())
         track.bin.get_static_pad("src").link(pad)
         track.start()
+        if not known.wait(10):  # an offer made before would give this number to RTX as well
+            raise RuntimeError(f"{name} does not begin")
 
     def transceivers(self) -> list[Json]:
         count = len(self.mids())
@@ -282,6 +303,12 @@ class Peer:
 
     def add(self, pc: str, **arguments: Any) -> None:
         self.connections[pc].add(**arguments)
+
+    def replace(self, pc: str, name: str, source: Json | None) -> None:
+        self.connections[pc].sources[name].become(source)
+
+    def direction(self, pc: str, name: str, direction: str) -> None:
+        self.connections[pc].places[name].set_property("direction", DIRECTIONS[direction])
 
     def seen(self, pc: str, mid: str, **wanted: Any) -> Json:
         return self.connections[pc].watchers[mid].seen(**wanted)

@@ -24,7 +24,8 @@ class Stack:
     drains: bool = True  #: a channel that closes still gives the program what had arrived before
     calls: tuple[tuple[str, str], ...] = ()  #: video and audio codec of the calls that it makes
     devices: bool = False  #: has a camera and a microphone, made up
-    changes: bool = False  #: calls change while they last: tracks replaced, added, removed, directions
+    changes: bool = False  #: calls change while they last: tracks are replaced, added and removed
+    holds: bool = True  #: takes another direction for a section that it has
     enables: bool = True  #: its tracks can be disabled
     stops: bool = True  #: rejects the section of a transceiver that it stopped
     keeps_numbers: bool = True  #: of the codecs, in its offers for a call that was begun by ours
@@ -99,6 +100,11 @@ GSTREAMER = Stack(
     parts=False,  # ends without a word; takes a close_notify and says nothing of it to the application
     reports=False,  # each feedback packet puts the next report off
     calls=(("VP8", "opus"),),
+    changes=True,
+    holds=False,  # "transceiver direction changes are not implemented", it says
+    enables=False,  # it sends what it is given
+    stops=False,  # transceivers cannot be stopped
+    asks=True,
 )
 CHROMIUM = Stack(
     "chromium",

@@ -73,6 +73,7 @@ async def test_replaced(call: OpenCall) -> None:
         await call.pictures().until(lambda: call.pictures().numbers[-1] < ANOTHER)
 
 
+@pytest.mark.able("holds")
 async def test_directions(call: OpenCall) -> None:
     """Hold and resume: by our offers, then by theirs."""
     async with call() as call:
@@ -142,7 +143,6 @@ async def test_added_and_removed(call: OpenCall) -> None:
         again = Picture(320, 180, first=ANOTHER)
         place = call.pc.add_transceiver(again)
         await call.negotiate("us")
-        assert place.mid is not None
-        seen = await call.remote.seen(place.mid, numbers=5)
+        seen = await call.there_of(place, numbers=5)
         assert min(seen["numbers"]) >= ANOTHER
         await call.hear_each_other()
