@@ -277,20 +277,42 @@ void rt_worker_remove_peer(rt_worker_peer *peer)
 
 /* ---- datagrams ---- */
 
+static rt_worker_peer *find(const rt_worker *worker, uint32_t index, const rt_addr *from, rt_span datagram)
+{
+    const rt_worker_socket *s = &worker->sockets[index];
+    return s->shared ? rt_routes_find(&worker->routes, index, from, datagram) : s->owner;
+}
+
 static void feed(rt_worker *worker, uint32_t index, const rt_addr *from, rt_buffer datagram, rt_time now)
 {
-    rt_worker_socket *s = &worker->sockets[index];
     rt_span span = rt_buffer_span(datagram);
-    rt_worker_peer *peer = s->shared ? rt_routes_find(&worker->routes, index, from, span) : s->owner;
+    rt_worker_peer *peer = find(worker, index, from, span);
     if (!peer) {
         worker->unroutable++;
         return;
     }
-    bool stun = s->shared && rt_is_stun(span);
+    bool stun = worker->sockets[index].shared && rt_is_stun(span);
     rt_status status = rt_peer_receive(peer->machine, (uint16_t)index, from, datagram, now); /* counts what it drops */
     rt_worker_activate(peer);
     if (stun && status == RT_OK && rt_ice_knows(rt_peer_ice(peer->machine), (uint16_t)index, from))
         (void)rt_routes_learn(&worker->routes, peer, &peer->route, index, from); /* no memory: the next one may do */
+}
+
+/* The memory of all whose datagrams came together: mostly each peer's feedback, and each peer out of the cache. */
+static void fetch(const rt_worker *worker, uint32_t index)
+{
+    const rt_peer *peers[RT_UDP_INBOX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < worker->inbox.count; i++) {
+        const rt_arrival *arrival = &worker->inbox.arrivals[i];
+        const rt_worker_peer *peer = find(worker, index, &arrival->from, rt_buffer_span(arrival->data));
+        if (peer && (count == 0 || peers[count - 1] != peer->machine))
+            peers[count++] = peer->machine;
+    }
+    for (int step = 0; step < RT_PEER_FETCH; step++) {
+        for (uint32_t i = 0; i < count; i++)
+            rt_peer_prefetch(peers[i], RT_MEDIA_FEEDBACK, step);
+    }
 }
 
 void rt_worker_receive(rt_worker *worker, uint32_t index)
@@ -299,6 +321,8 @@ void rt_worker_receive(rt_worker *worker, uint32_t index)
     for (int round = 0; round < ROUNDS && more; round++) {
         more = rt_udp_receive(&worker->sockets[index].udp, &worker->inbox, &worker->counters);
         rt_time now = rt_clock();
+        if (worker->sockets[index].shared && worker->inbox.count > 1)
+            fetch(worker, index);
         for (uint32_t i = 0; i < worker->inbox.count; i++) {
             const rt_arrival *arrival = &worker->inbox.arrivals[i];
             size_t at = 0, size = arrival->data.size;

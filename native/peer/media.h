@@ -103,9 +103,9 @@ void rt_media_remove_section(rt_media *media, uint8_t section, rt_time now);
 rt_status rt_media_send(rt_media *media, uint8_t section, uint8_t encoding, const rt_frame *frame, rt_span data,
                         rt_time captured, rt_time now);
 /* Whether a frame of it would be taken now. */
-/* What a frame for the section touches; RT_MEDIA_FETCH steps (base/prefetch.h). */
-enum { RT_MEDIA_FETCH = 5 };
-void rt_media_prefetch(const rt_media *media, uint8_t section, int step);
+/* What a frame for the section takes, or what a datagram of feedback does; RT_MEDIA_FETCH steps (base/prefetch.h). */
+enum { RT_MEDIA_FETCH = 5, RT_MEDIA_FEEDBACK = -1 };
+void rt_media_prefetch(const rt_media *media, int section, int step);
 bool rt_media_can_send(const rt_media *media, uint8_t section, uint8_t encoding);
 /* Payloads that are shared among peers. */
 rt_status rt_media_send_payloads(rt_media *media, uint8_t section, uint8_t encoding, rt_payloads *payloads,

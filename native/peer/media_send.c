@@ -269,30 +269,33 @@ static void prefetch_streams(const rt_media *media, const rt_media_line *line, i
     }
 }
 
-void rt_media_prefetch(const rt_media *media, uint8_t section, int step)
+void rt_media_prefetch(const rt_media *media, int section, int step)
 {
+    bool feedback = section == RT_MEDIA_FEEDBACK;
     if (step == 0) {
         RT_PREFETCH_FROM(media, rt_media, ssrc, stats.packets_sent);
-        rt_prefetch(&media->lines[section], sizeof *media->lines);
         RT_PREFETCH_FROM(media, rt_media, inbound_count, reporting);
+        if (!feedback)
+            rt_prefetch(&media->lines[section], sizeof *media->lines);
         return;
     }
-    const rt_media_line *line = media->lines[section];
-    if (!line || !media->started)
+    const rt_media_line *line = feedback ? NULL : media->lines[section];
+    if (!media->started)
         return;
     if (step == 1) {
+        rt_prefetch(media->outbound, media->outbound_count * sizeof *media->outbound);
+        rt_twcc_prefetch(media->twcc);
+    }
+    if (step == 1 && line) {
         RT_PREFETCH_FROM(line, rt_media_line, number, extensions.id);
         RT_PREFETCH_FROM(line, rt_media_line, send_format, outbound_count);
-        rt_prefetch(media->outbound, media->outbound_count * sizeof *media->outbound);
-        rt_bandwidth_prefetch(media->bandwidth, media->transport_sequence, 0);
-        rt_srtp_prefetch(media->protect, 0);
-        return;
     }
-    if (step == 2) {
-        rt_bandwidth_prefetch(media->bandwidth, media->transport_sequence, 1);
-        rt_srtp_prefetch(media->protect, 1);
+    if (step <= 2) {
+        rt_bandwidth_prefetch(media->bandwidth, media->transport_sequence, feedback, step - 1);
+        rt_srtp_prefetch(feedback ? media->unprotect : media->protect, step - 1);
     }
-    prefetch_streams(media, line, step);
+    if (step >= 2)
+        prefetch_streams(media, line, step);
 }
 
 /* ---- the machine ---- */

@@ -61,9 +61,10 @@ rt_status rt_peer_receive(rt_peer *peer, uint16_t socket, const rt_addr *from, r
 /* Headroom and tailroom of the batch are set inside and 0 afterwards. Returns how many packets were added; 0
  * when there is nothing more. While ICE has no path, DTLS and SCTP keep what they have. */
 size_t rt_peer_transmit(rt_peer *peer, rt_batch *out, rt_time now);
-/* What a frame for the section of media touches; RT_PEER_FETCH steps (base/prefetch.h). */
+/* What a frame for the section of media takes, or (RT_MEDIA_FEEDBACK) a datagram about what was sent; RT_PEER_FETCH
+ * steps (base/prefetch.h). */
 enum { RT_PEER_FETCH = 1 + RT_MEDIA_FETCH };
-void rt_peer_prefetch(const rt_peer *peer, uint8_t section, int step);
+void rt_peer_prefetch(const rt_peer *peer, int section, int step);
 /* Later than the last transmit's `now`. SCTP's clock stands still while there is no path, so that an
  * association survives until ICE has restarted. */
 rt_time rt_peer_deadline(const rt_peer *peer);

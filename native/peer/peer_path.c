@@ -206,7 +206,7 @@ size_t rt_peer_transmit(rt_peer *peer, rt_batch *out, rt_time now)
     return out->count - before;
 }
 
-void rt_peer_prefetch(const rt_peer *peer, uint8_t section, int step)
+void rt_peer_prefetch(const rt_peer *peer, int section, int step)
 {
     if (step == 0) {
         RT_PREFETCH_FROM(peer, rt_peer, ice, early);

@@ -133,14 +133,21 @@ void rt_bandwidth_sent(rt_bandwidth *bandwidth, uint16_t transport_sequence, siz
         bandwidth->silent_since = now;
 }
 
-void rt_bandwidth_prefetch(const rt_bandwidth *bandwidth, uint16_t transport_sequence, int step)
+void rt_bandwidth_prefetch(const rt_bandwidth *bandwidth, uint16_t transport_sequence, bool feedback, int step)
 {
-    if (step == 0) {
+    if (step == 0 && feedback) {
+        rt_prefetch(bandwidth, sizeof *bandwidth);
+    } else if (step == 0) {
         RT_PREFETCH_FROM(bandwidth, rt_bandwidth, sent, outgoing);
         RT_PREFETCH_FROM(bandwidth, rt_bandwidth, probe.cluster, probe.taken);
         RT_PREFETCH_FROM(bandwidth, rt_bandwidth, stats.feedback, stats.feedback);
     } else if (bandwidth->sent) {
-        rt_prefetch(slot_of(bandwidth, transport_sequence), RT_PREFETCHED * sizeof *bandwidth->sent);
+        uint16_t first = feedback ? (uint16_t)(transport_sequence - 2 * RT_PREFETCHED) : transport_sequence;
+        rt_prefetch(slot_of(bandwidth, first), (feedback ? 2 : 1) * RT_PREFETCHED * sizeof *bandwidth->sent);
+    }
+    if (step == 1 && feedback) {
+        rt_estimate_prefetch(bandwidth->estimate);
+        rt_prefetch(bandwidth->scratch, 2 * RT_PREFETCHED * sizeof *bandwidth->scratch);
     }
 }
 

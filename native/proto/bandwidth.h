@@ -50,8 +50,9 @@ uint64_t rt_bandwidth_pacing_rate(const rt_bandwidth *bandwidth);
  * as the pacer lets them go, and tell rt_bandwidth_sent() that they are a `probe` (media that leaves among them may be
  * told so, too). The pacing rate is that of the probe meanwhile. Ask when there is something new: after feedback. */
 size_t rt_bandwidth_probe(rt_bandwidth *bandwidth, uint64_t *rate, rt_time now);
-/* What noting the next packets sent, from `transport_sequence` on, reads; two steps (base/prefetch.h). */
-void rt_bandwidth_prefetch(const rt_bandwidth *bandwidth, uint16_t transport_sequence, int step);
+/* What noting the next packets sent, from `transport_sequence` on, takes, or else feedback about those before; two steps
+ * (base/prefetch.h). */
+void rt_bandwidth_prefetch(const rt_bandwidth *bandwidth, uint16_t transport_sequence, bool feedback, int step);
 rt_time rt_bandwidth_deadline(const rt_bandwidth *bandwidth);
 void rt_bandwidth_expire(rt_bandwidth *bandwidth, rt_time now);
 

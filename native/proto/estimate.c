@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/prefetch.h"
 #include "proto/estimate_internal.h"
 
 #define GROUP RT_MS(5)     /* of sending times; pacers send in bursts of this length */
@@ -41,6 +42,11 @@ rt_estimate *rt_estimate_new(uint64_t min, uint64_t start, uint64_t max)
     rt_aimd_init(&estimate->aimd, min, start, max);
     estimate->packet = PACKET_START;
     return estimate;
+}
+
+void rt_estimate_prefetch(const rt_estimate *estimate)
+{
+    rt_prefetch(estimate, sizeof *estimate);
 }
 
 void rt_estimate_free(rt_estimate *estimate)

@@ -21,6 +21,7 @@ typedef struct rt_estimate rt_estimate;
 /* Bit/s; `max` 0: no limit. NULL: no memory. */
 rt_estimate *rt_estimate_new(uint64_t min, uint64_t start, uint64_t max);
 void rt_estimate_free(rt_estimate *estimate);
+void rt_estimate_prefetch(const rt_estimate *estimate); /* all of it (base/prefetch.h) */
 /* `sent` is on the other end's clock, of any origin; so is `arrived` where it is the other end that tells it. Packets
  * in order of arrival, or nearly so. */
 void rt_estimate_packet(rt_estimate *estimate, rt_time sent, rt_time arrived, size_t size, rt_time now);

@@ -30,8 +30,8 @@ struct rt_srtp {
     rt_libsrtp_policy policy; /* of an added stream; the key points to `keys` */
     bool outbound;
     uint32_t max_streams;
-    rt_map streams; /* SSRC -> stream */
-    stream *last;   /* the one used last: packets come in runs */
+    rt_map streams;        /* SSRC -> stream */
+    stream *last, *before; /* those used last: packets come in runs, of one stream and another */
     rt_srtp_stats stats;
     uint64_t clock;
     uint8_t keys[RT_SRTP_KEYS_MAX];
@@ -156,6 +156,8 @@ static stream *find_stream(rt_srtp *session, uint32_t ssrc)
 {
     if (session->last && session->last->ssrc == ssrc)
         return session->last;
+    if (session->before && session->before->ssrc == ssrc)
+        return session->before;
     return rt_map_get(&session->streams, ssrc);
 }
 
@@ -175,6 +177,8 @@ static void forget_stream(rt_srtp *session, stream *old)
     rt_map_remove(&session->streams, old->ssrc);
     if (session->last == old)
         session->last = NULL;
+    if (session->before == old)
+        session->before = NULL;
     free(old);
     session->stats.streams--;
 }
@@ -238,6 +242,8 @@ static stream *inbound_stream(rt_srtp *session, uint32_t ssrc)
 static void note_packet(rt_srtp *session, stream *used, uint16_t sequence, bool no_index)
 {
     used->used = ++session->clock;
+    if (session->last != used)
+        session->before = session->last;
     session->last = used;
     if (no_index)
         return;
@@ -391,9 +397,12 @@ void rt_srtp_prefetch(const rt_srtp *session, int step)
     if (step == 0) {
         RT_PREFETCH_FROM(session, rt_srtp, library, session);
         RT_PREFETCH_FROM(session, rt_srtp, outbound, clock);
-    } else if (session->last) {
-        rt_prefetch(session->last, sizeof *session->last);
+        return;
     }
+    if (session->last)
+        rt_prefetch(session->last, sizeof *session->last);
+    if (session->before)
+        rt_prefetch(session->before, sizeof *session->before);
 }
 
 rt_status rt_srtp_protect(rt_srtp *session, uint8_t *packet, size_t *size, size_t capacity)

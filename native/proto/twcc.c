@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/prefetch.h"
 #include "base/seq.h"
 #include "wire/rtcp.h"
 
@@ -112,6 +113,11 @@ void rt_twcc_arrived(rt_twcc *t, uint16_t sequence, uint32_t ssrc, size_t size, 
     t->waiting++;
     if (number < t->next) /* told of as lost: told of again */
         t->next = number;
+}
+
+void rt_twcc_prefetch(const rt_twcc *t)
+{
+    rt_prefetch(t, sizeof *t);
 }
 
 rt_time rt_twcc_deadline(const rt_twcc *t)

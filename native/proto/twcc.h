@@ -14,6 +14,7 @@ typedef struct rt_twcc rt_twcc;
 
 rt_twcc *rt_twcc_new(void);
 void rt_twcc_free(rt_twcc *twcc);
+void rt_twcc_prefetch(const rt_twcc *twcc); /* what its deadline takes (base/prefetch.h) */
 void rt_twcc_arrived(rt_twcc *twcc, uint16_t sequence, uint32_t ssrc, size_t size, rt_time now);
 rt_time rt_twcc_deadline(const rt_twcc *twcc);
 /* Writes one RTCP packet if one is due and it fits; call until false. */
