@@ -126,7 +126,7 @@ def install_pion() -> None:
         place.mkdir()
         for source in module.glob("*.go"):
             (place / source.name).write_text(
-                source.read_text().replace('"github.com/pion/webrtc/v4"', '"github.com/pion/webrtc"')
+                source.read_text().replace('"github.com/pion/webrtc/v4', '"github.com/pion/webrtc')
             )
         run([go, "build", "-o", PION, "."], place, GO111MODULE="off", GOPATH="/usr/share/gocode", GOFLAGS="")
 

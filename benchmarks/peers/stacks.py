@@ -25,7 +25,7 @@ class Stack:
     calls: tuple[tuple[str, str], ...] = ()  #: video and audio codec of the calls that it makes
     devices: bool = False  #: has a camera and a microphone, made up
     changes: bool = False  #: calls change while they last: tracks are replaced, added and removed
-    holds: bool = True  #: takes another direction for a section that it has
+    holds: bool = True  #: takes another direction for a section that it has, and goes back
     enables: bool = True  #: its tracks can be disabled
     stops: bool = True  #: rejects the section of a transceiver that it stopped
     keeps_numbers: bool = True  #: of the codecs, in its offers for a call that was begun by ours
@@ -67,7 +67,18 @@ AIORTC = Stack(
     asks=True,
     counts_packets=True,
 )
-PION_GO = Stack("pion", peer=(str(PION), "peer"), pair=(str(PION), "pair"))
+PION_GO = Stack(
+    "pion",
+    peer=(*PYTHON, "benchmarks.peers.pion_peer"),
+    pair=(str(PION), "pair"),
+    calls=(("VP8", "opus"), ("VP9", "PCMU"), ("H264", "PCMU")),
+    changes=True,
+    enables=False,  # it sends what it is given
+    holds=False,  # once held a transceiver stays so: there is nothing to set its direction by
+    stops=False,  # the section goes on, inactive
+    asks=True,
+    simulcasts=True,
+)
 LIBWEBRTC = Stack(
     "libwebrtc",
     peer=(*NODE, str(HERE / "peer.js"), "libwebrtc"),

@@ -12,12 +12,13 @@ import (
 )
 
 // newConnection makes a peer connection with loopback candidates only.
-func newConnection() (*webrtc.PeerConnection, error) {
+func newConnection(options ...func(*webrtc.API)) (*webrtc.PeerConnection, error) {
 	settings := webrtc.SettingEngine{}
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() && ip.To4() != nil })
 	settings.SetICETimeouts(2*time.Second, 5*time.Second, 500*time.Millisecond)
-	return webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
+	options = append(options, webrtc.WithSettingEngine(settings))
+	return webrtc.NewAPI(options...).NewPeerConnection(webrtc.Configuration{})
 }
 
 func main() {

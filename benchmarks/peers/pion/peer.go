@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
+	"log"
 	"os"
 	"sync"
 
@@ -40,6 +41,14 @@ type command struct {
 	Bytes     int                      `json:"bytes"`
 	Candidate *webrtc.ICECandidateInit `json:"candidate"`
 	Options   *webrtc.DataChannelInit  `json:"options"`
+	Name      string                   `json:"name"`
+	Codec     string                   `json:"codec"`
+	Codecs    []string                 `json:"codecs"`
+	Direction string                   `json:"direction"`
+	Associate bool                     `json:"associate"`
+	Rid       string                   `json:"rid"`
+	Rids      []string                 `json:"rids"`
+	Duration  float64                  `json:"duration"`
 }
 
 type channel struct {
@@ -61,6 +70,7 @@ type connection struct {
 	pc       *webrtc.PeerConnection
 	mutex    sync.Mutex
 	channels map[string]*channel
+	outgoing map[string]*outgoing
 }
 
 var (
@@ -169,11 +179,16 @@ func (c *channel) pour(size, total int) (object, error) {
 }
 
 func openConnection(name, incoming string) (*connection, error) {
-	pc, err := newConnection()
+	options, err := withMedia()
 	if err != nil {
 		return nil, err
 	}
-	opened := &connection{name: name, pc: pc, channels: map[string]*channel{}}
+	pc, err := newConnection(options...)
+	if err != nil {
+		return nil, err
+	}
+	opened := &connection{name: name, pc: pc, channels: map[string]*channel{}, outgoing: map[string]*outgoing{}}
+	pc.OnTrack(opened.receive)
 	pc.OnICECandidate(func(candidate *webrtc.ICECandidate) {
 		var described any
 		if candidate != nil {
@@ -231,6 +246,9 @@ func (p *peer) run(args command) (object, error) {
 	if c == nil {
 		return nil, fmt.Errorf("no connection %q", args.PC)
 	}
+	if result, err, done := c.runMedia(args); done {
+		return result, err
+	}
 	switch args.Cmd {
 	case "offer":
 		offer, err := c.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: args.Restart})
@@ -239,8 +257,11 @@ func (p *peer) run(args command) (object, error) {
 		}
 		return c.described(offer, args.Gather)
 	case "answer":
-		if err := c.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: args.SDP}); err != nil {
-			return nil, err
+		if args.SDP != "" {
+			offer := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: args.SDP}
+			if err := c.pc.SetRemoteDescription(offer); err != nil {
+				return nil, err
+			}
 		}
 		answer, err := c.pc.CreateAnswer(nil)
 		if err != nil {
@@ -312,8 +333,12 @@ func servePeer() {
 		if err != nil {
 			result = object{"error": err.Error()}
 		}
-		result["id"] = args.ID
-		emit(result)
+		if args.ID != 0 {
+			result["id"] = args.ID
+			emit(result)
+		} else if err != nil {
+			log.Print(args.Cmd, ": ", err) // nobody waits for an answer
+		}
 	}
 	lines := bufio.NewReader(os.Stdin)
 	for {
