@@ -1,8 +1,9 @@
 """A conference server's work: 1.5 Mbit/s of video and Opus to N connections, beside aiortc.
 
-All with real connections, negotiated with the same receivers, which live in another process; as many packets
-per frame and the same SRTP profile for all. The time is CPU of the server's process for half a second of media,
-in real time: what is sent, and what comes back (RTCP, STUN). That the packets arrive is counted where they do.
+All with real connections, negotiated with the same receivers, which live in another process; as many
+packets per frame and the same SRTP profile for all. The time is CPU of the server's process for half a second
+of media, in real time: what is sent, and what comes back (RTCP, STUN). That the packets arrive is counted
+where they do.
 
 - rtcore: `rtcore.Fanout`, with pacing, retransmission and congestion control.
 - aiortc: a track per sender with `av.Packet`, what it has for frames that are encoded already; with

@@ -290,10 +290,10 @@ void rt_media_prefetch(const rt_media *media, int section, int step)
         RT_PREFETCH_FROM(line, rt_media_line, number, extensions.id);
         RT_PREFETCH_FROM(line, rt_media_line, send_format, outbound_count);
     }
-    if (step <= 2) {
+    if (step <= 2)
         rt_bandwidth_prefetch(media->bandwidth, media->transport_sequence, feedback, step - 1);
+    if (step <= 3)
         rt_srtp_prefetch(feedback ? media->unprotect : media->protect, step - 1);
-    }
     if (step >= 2)
         prefetch_streams(media, line, step);
 }

@@ -399,6 +399,10 @@ void rt_srtp_prefetch(const rt_srtp *session, int step)
         RT_PREFETCH_FROM(session, rt_srtp, outbound, clock);
         return;
     }
+    if (session->gcm)
+        rt_srtp_gcm_prefetch(session->gcm, step - 1);
+    if (step > 1)
+        return;
     if (session->last)
         rt_prefetch(session->last, sizeof *session->last);
     if (session->before)

@@ -67,7 +67,7 @@ rt_status rt_srtp_protect_rtcp(rt_srtp *session, uint8_t *packet, size_t *size, 
 rt_status rt_srtp_unprotect(rt_srtp *session, uint8_t *packet, size_t *size);
 rt_status rt_srtp_unprotect_rtcp(rt_srtp *session, uint8_t *packet, size_t *size);
 
-/* What the next packet of one of the two streams used last takes, but for the library's own; two steps
+/* What the next packet of one of the two streams used last takes, but for the library's own; three steps
  * (base/prefetch.h). */
 void rt_srtp_prefetch(const rt_srtp *session, int step);
 

@@ -23,6 +23,8 @@ typedef struct rt_srtp_gcm rt_srtp_gcm;
 /* Derives the session's key and salt from the master's, `keys`. NULL: there is no such cipher, or no memory. */
 rt_srtp_gcm *rt_srtp_gcm_new(const rt_srtp_cipher *library, rt_span keys);
 void rt_srtp_gcm_free(rt_srtp_gcm *gcm);
+/* What sealing takes, as far as it is known here; two steps (base/prefetch.h). */
+void rt_srtp_gcm_prefetch(const rt_srtp_gcm *gcm, int step);
 /* In place, the tag behind: `size` grows by it. `index`: roll-over counter and sequence number; that no two packets of
  * an SSRC have the same one is the caller's part. RT_MALFORMED: no RTP header; the packet is as it was. */
 rt_status rt_srtp_gcm_seal(rt_srtp_gcm *gcm, uint8_t *packet, size_t *size, uint64_t index);
