@@ -142,6 +142,10 @@ PEERS = [AIORTC, PION_GO, LIBWEBRTC, LIBDATACHANNEL, GSTREAMER, CHROMIUM, FIREFO
 
 RTCORE = Stack("rtcore", pair=(*PYTHON, "benchmarks.peers.pair", "rtcore"))
 RTCORE_THREADED = Stack("rtcore, threaded", pair=(*PYTHON, "benchmarks.peers.pair", "rtcore:threaded"))
+RTCORE_STEPWISE = Stack(
+    "rtcore, stepwise",  # as aiortc's programs go, with aiortc's codecs: what rtcore.aiortc adds costs
+    pair=(*PYTHON, "benchmarks.peers.pair", "rtcore:stepwise"),
+)
 RTCORE_AIORTC = Stack(
     "rtcore.aiortc",  # aiortc's programs, with nothing but the import changed
     pair=(*PYTHON, "benchmarks.peers.run_program", "rtcore.aiortc", "-m", "benchmarks.peers.pair", "aiortc"),
