@@ -1,6 +1,7 @@
 """What Pion leaves to the program: encoding what it sends and decoding what comes, by PyAV."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -99,9 +100,11 @@ class Source:
             encoder.key_wanted = True
 
     async def stop(self) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        """Raises what went wrong while it sent."""
         self.track.stop()
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
 
 
 class Incoming:
