@@ -61,7 +61,10 @@ V = TypeVar("V", bound=View)
 class Bundle:
     """One transport, and its views."""
 
-    __slots__ = ("_views", "_watchers", "all_states", "closed")
+    __slots__ = ("_views", "_watchers", "all_states", "closed", "transport")
+
+    transport: Transport
+    """The native peer's side."""
 
     def __init__(self) -> None:
         self._views: dict[type[Any], Any] | None = None
@@ -71,11 +74,6 @@ class Bundle:
         """Tells the W3C's ICE states, not only those that aiortc has."""
 
     # What the two kinds know in their own ways
-
-    @property
-    def transport(self) -> Transport:
-        """The native peer's side."""
-        raise NotImplementedError
 
     @property
     def media(self) -> MediaTransport:
@@ -140,6 +138,21 @@ class Bundle:
             return "closed"
         state = self.transport.ice_state
         return state if self.all_states else _ICE_STATES.get(state, state)
+
+    @property
+    def state(self) -> str:
+        """That of a connection over it, of ICE and DTLS together."""
+        ice, dtls = self.ice_state, self.transport.dtls_state
+        if ice == "closed":
+            return "closed"
+        if "failed" in (ice, dtls):
+            return "failed"
+        if ice == "new" and dtls in ("new", "closed"):
+            return "new"
+        if ice == "disconnected":
+            return "disconnected"
+        found = ice in ("connected", "completed")
+        return "connected" if found and dtls in ("connected", "closed") else "connecting"
 
     @property
     def dtls_state(self) -> str:
@@ -213,11 +226,8 @@ class ConnectionBundle(Bundle):
     def __init__(self, connection: Connection, *, all_states: bool) -> None:
         super().__init__()
         self._connection = connection
+        self.transport = connection._transport
         self.all_states = all_states
-
-    @property
-    def transport(self) -> Transport:
-        return self._connection._transport
 
     @property
     def media(self) -> MediaTransport:
@@ -265,7 +275,7 @@ class ConnectionBundle(Bundle):
 class Owner(Protocol):
     """Whom a `Connection` tells what happens: an `RTCPeerConnection`."""
 
-    def _signaling_changed(self) -> None: ...
+    def _signaling_changed(self, state: str) -> None: ...
     def _gathering_changed(self) -> None: ...
     def _ice_changed(self) -> None: ...
     def _dtls_changed(self) -> None: ...
@@ -274,14 +284,22 @@ class Owner(Protocol):
     def _shut(self) -> None: ...
 
 
+_TOLD: dict[str, Callable[..., None]] = {
+    "signalingstatechange": lambda owner, state: owner._signaling_changed(state),
+    "track": lambda owner, event: owner._track_arrived(event),
+    "datachannel": lambda owner, channel: owner._channel_arrived(channel),
+}
+"""The events that an owner is told as they are."""
+
+
 class Connection(PeerConnection):
     """rtcore's, which tells its bundle and its owner what happens."""
 
     def __init__(self, owner: Owner, *, all_states: bool, **options: Any) -> None:
+        super().__init__(**options)
         self.bundle = ConnectionBundle(self, all_states=all_states)
         self.owner: Owner | None = owner
         """None: nobody any more."""
-        super().__init__(**options)
         self._backlog = None  # of events(), which nobody calls
 
     @property
@@ -312,14 +330,10 @@ class Connection(PeerConnection):
         self._negotiation.want_data()
 
     def _happened(self, name: str, event: Event, *values: Any) -> None:
-        super()._happened(name, event, *values)
-        if self.owner is not None:
-            if name == "signalingstatechange":
-                self.owner._signaling_changed()
-            elif name == "track":
-                self.owner._track_arrived(*values)
-            elif name == "datachannel":
-                self.owner._channel_arrived(*values)
+        if self._handlers is not None or self._streams:  # of rtcore's own names, which few use from here
+            super()._happened(name, event, *values)
+        if self.owner is not None and (tell := _TOLD.get(name)) is not None:
+            tell(self.owner, *values)
 
     def _gathering_changed(self, state: str) -> None:
         super()._gathering_changed(state)

@@ -60,20 +60,16 @@ class OwnBundle(Bundle):
             "failed_timeout": _FAILED_AFTER,
             **sizes,
         }
-        self._transport = Transport(self, TransportOptions(peer=peer))
+        self.transport = Transport(self, TransportOptions(peer=peer))
         negotiation = Negotiation(session_id=0, fingerprints=(), max_message_size=0)
         self._media = MediaTransport(
-            self, negotiation, self._transport, cname=negotiation.cname, bitrates={}, mtu=mtu or 1200
+            self, negotiation, self.transport, cname=negotiation.cname, bitrates={}, mtu=mtu or 1200
         )
         self._sections: list[AgreedSection] = []
         self._gathering: asyncio.Future[None] | None = None
         self._ice_started = False
         self._dtls_role = ""
         self._early: list[Candidate | None] = []  # before ICE is started
-
-    @property
-    def transport(self) -> Transport:
-        return self._transport
 
     @property
     def media(self) -> MediaTransport:
@@ -88,19 +84,19 @@ class OwnBundle(Bundle):
     @certificate.setter
     def certificate(self, certificate: Certificate) -> None:
         self._certificate = certificate
-        if self._transport.running:
-            self._transport.peer.set_certificate(certificate)
+        if self.transport.running:
+            self.transport.peer.set_certificate(certificate)
 
     def bind(self) -> Peer:
         self._require_open()
-        if not self._transport.running:
+        if not self.transport.running:
             driver = Driver.attach(None)
             try:
-                self._transport.start(driver, self.certificate)
+                self.transport.start(driver, self.certificate)
             except BaseException:
                 driver.release()
                 raise
-        return self._transport.peer
+        return self.transport.peer
 
     def _require_open(self) -> None:
         if self.closed:
@@ -132,7 +128,7 @@ class OwnBundle(Bundle):
             self._gathering = asyncio.get_running_loop().create_future()
             found = await asyncio.gather(*(resolve(server.host, server.port) for server in self._servers))
             self._require_open()
-            self._transport.gather([address for address in found if address is not None])
+            self.transport.gather([address for address in found if address is not None])
         while self.gathering_state != "completed" and not self.closed:
             await self._waiters.change()
 
@@ -187,11 +183,11 @@ class OwnBundle(Bundle):
     def start_sctp(self, remote_port: int, max_message_size: int) -> None:
         """When DTLS is connected."""
         self.bind()
-        self._transport.start_data(remote_port, max_message_size)
+        self.transport.start_data(remote_port, max_message_size)
 
     def add_channel(self, options: ChannelOptions) -> DataChannel:
         self._require_open()
-        return self._transport.add(options)
+        return self.transport.add(options)
 
     # Media
 
@@ -271,7 +267,7 @@ class OwnBundle(Bundle):
         """By hand, nothing is negotiated."""
 
     def _report(self) -> stats.Report:
-        transport = self._transport
+        transport = self.transport
         return stats.report(
             transport.native_stats(),
             channels=tuple(transport.all_channels()),
@@ -295,7 +291,7 @@ class OwnBundle(Bundle):
         if not self.closed:
             self.closed = True
             self._media.close()
-            self._transport.close()
+            self.transport.close()
             self.changed()
 
 

@@ -141,7 +141,7 @@ class RTCPeerConnection(Emitter, Private):
 
     # From the connection
 
-    def _signaling_changed(self) -> None:
+    def _signaling_changed(self, state: str) -> None:
         if not self._taking:
             self._signaled()
 
@@ -153,8 +153,7 @@ class RTCPeerConnection(Emitter, Private):
         self._dtls_changed()
 
     def _dtls_changed(self) -> None:
-        bundle = self._connection.bundle
-        self._tell("_connection_state", "connectionstatechange", _joined(bundle.ice_state, bundle.dtls_state))
+        self._tell("_connection_state", "connectionstatechange", self._connection.bundle.state)
 
     def _shut(self) -> None:
         self._ice_changed()
@@ -374,20 +373,6 @@ class RTCPeerConnection(Emitter, Private):
         finally:
             self._connection.owner = None  # else each would keep the other until the collector comes
             self._closing.set_result(None)
-
-
-def _joined(ice: str, dtls: str) -> str:
-    """The state of the connection, of those of its transports."""
-    if ice == "closed":
-        return "closed"
-    if "failed" in (ice, dtls):
-        return "failed"
-    if ice == "new" and dtls in ("new", "closed"):
-        return "new"
-    if ice == "disconnected":
-        return "disconnected"
-    found = ice in ("connected", "completed")
-    return "connected" if found and dtls in ("connected", "closed") else "connecting"
 
 
 def _native(description: RTCSessionDescription) -> SessionDescription:
