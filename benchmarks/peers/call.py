@@ -144,11 +144,12 @@ class Call(Session):
         await self.remote.until(lambda: any(track["mid"] == mid for track in self.remote.tracks))
         return await self.remote.seen(mid, within, **wanted)
 
-    async def see_each_other(self, numbers: int = 20) -> tuple[Json, Json]:
+    async def see_each_other(self, numbers: int = 20, within: float = 30.0) -> tuple[Json, Json]:
         """Waits for so many readable pictures at either end; checks whose they are, and their order. Returns
         what was seen there and here."""
         there, here = await asyncio.gather(
-            self.there("video", numbers=numbers), self.here("video", numbers=numbers)
+            self.there("video", within=within, numbers=numbers),
+            self.here("video", within=within, numbers=numbers),
         )
         assert max(there["numbers"]) < THEIR_FIRST <= min(here["numbers"])
         for seen in (there, here):

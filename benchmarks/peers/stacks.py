@@ -32,6 +32,7 @@ class Stack:
     shows_again: bool = True  #: a track that was held, by the same transceiver; else it only decodes it
     simulcasts: bool = False  #: sends simulcast when it is asked to
     asks: bool = False  #: sends a key frame at once when it is asked to
+    recovers: float = 30.0  #: seconds within which its pictures go on where packets are lost
     reports: bool = True  #: sends RTCP reports however much feedback it sends
     counts_packets: bool = False  #: has the W3C's statistics of media as far as RTP and its reports go
     counts: bool = False  #: has them all: frames, feedback, retransmissions, samples
@@ -65,6 +66,8 @@ AIORTC = Stack(
     stops=False,  # its offers go on with the section
     keeps_numbers=False,  # a later offer has its own, while it goes on to send and to take by the old ones
     asks=True,
+    # It asks for a packet again when it misses another one, and else waits until 512 more have come.
+    recovers=60.0,
     counts_packets=True,
 )
 PION_GO = Stack(

@@ -46,13 +46,14 @@ async def test_key_frames(call: OpenCall) -> None:
         assert one(await call.ours("outbound-rtp", "video"))["keyFramesEncoded"] > ours["keyFramesEncoded"]
 
 
+@pytest.mark.limit(90)
 async def test_five_percent_lost(call: OpenCall, by: str) -> None:
     """Pictures go on with few gaps: what was lost was asked for, and sent again."""
     async with Relay(delay=0.02) as relay, call(relay=relay) as call:
         await call.start(by)
         await call.see_each_other(10)
         relay.loss = 0.05
-        there, here = await call.see_each_other(120)
+        there, here = await call.see_each_other(120, within=call.stack.recovers)
         for seen in (there, here):
             numbers = seen["numbers"]
             assert max(b - a for a, b in pairwise(numbers)) < 90, numbers
