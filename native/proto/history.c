@@ -114,11 +114,12 @@ void rt_history_prefetch(const rt_history *history)
         rt_prefetch(rt_ring_first(&history->frames), offsetof(rt_history_frame, payload_type));
 }
 
-void rt_history_trim(rt_history *history, rt_time oldest, size_t max_bytes)
+void rt_history_trim(rt_history *history, rt_time oldest, uint32_t few, size_t max_bytes)
 {
     while (history->packets.count) {
         const rt_history_packet *packet = rt_ring_first(&history->packets);
-        if (packet->sent >= oldest && history->bytes <= max_bytes)
+        bool stays = packet->sent >= oldest || history->packets.count <= few;
+        if (stays && history->bytes <= max_bytes)
             return;
         pop_packet(history);
     }

@@ -66,8 +66,8 @@ rt_history_packet *rt_history_add(rt_history *history, uint16_t sequence, uint32
 rt_history_packet *rt_history_find(const rt_history *history, uint16_t sequence, rt_history_frame **frame);
 /* What the next frame takes the places of, and what goes for it; the structure itself is there (base/prefetch.h). */
 void rt_history_prefetch(const rt_history *history);
-/* Forgets what was sent before `oldest`, and the oldest beyond `max_bytes`. */
-void rt_history_trim(rt_history *history, rt_time oldest, size_t max_bytes);
+/* Forgets what was sent before `oldest`, but for the last `few` packets; and the oldest beyond `max_bytes`. */
+void rt_history_trim(rt_history *history, rt_time oldest, uint32_t few, size_t max_bytes);
 /* Forgets all. */
 void rt_history_clear(rt_history *history);
 

@@ -40,8 +40,8 @@ typedef struct rt_sender_config {
     bool video;
     const rt_rtp_extension_map *extensions; /* borrowed; kept by the section */
     rt_rtp_text mid, rid;                   /* sent until the first report block comes, then no more */
-    rt_time history;                        /* at least 1 s and 3 round trips; default 1 s */
-    size_t history_bytes, queue_bytes;      /* default 2 MiB, 4 MiB */
+    rt_time history; /* at least 1 s and 3 round trips; default 1 s; the last 128 packets of video 3 times as long */
+    size_t history_bytes, queue_bytes; /* default 2 MiB, 4 MiB */
 } rt_sender_config;
 
 void rt_sender_config_default(rt_sender_config *config);

@@ -5,6 +5,9 @@
 #include "proto/sender_internal.h"
 
 #define CAPTURE_TIME_EVERY RT_SECONDS(1)
+/* Where few packets are sent, few tell a receiver that it misses others: aiortc's asks again no sooner. */
+#define FEW 128 /* of video are kept longer */
+#define RARE 3  /* times as long, at most */
 
 static bool has(const rt_sender *sender, rt_rtp_extension extension)
 {
@@ -98,7 +101,9 @@ static bool begin_frame(rt_sender *sender, uint64_t ntp, rt_time now)
     rt_ring_pop(&sender->queue);
 
     rt_time keep = rt_time_max(sender->config.history, 3 * sender->round_trip);
-    rt_history_trim(&sender->history, now - keep, sender->config.history_bytes);
+    size_t bytes = sender->config.history_bytes;
+    rt_history_trim(&sender->history, now - RARE * keep, 0, bytes);
+    rt_history_trim(&sender->history, now - keep, sender->config.video ? FEW : 0, bytes);
     sender->current.kept = rt_history_begin(&sender->history, frame);
     return true;
 }

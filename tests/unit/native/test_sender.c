@@ -425,6 +425,37 @@ static void inactive_drops_and_refuses(void)
     rig_free(&r);
 }
 
+/* A second; the last 128 packets of video three. */
+static void few_packets_are_kept_longer(void)
+{
+    rig r;
+    rig_init(&r, true);
+    send_frame(&r, 1, 100, RT_FRAME_KEY, 0, START);
+    CHECK(write_one(&r, RT_SENDER_MEDIA, START));
+    uint16_t first = r.rtp.sequence;
+    rt_time now = START;
+    for (int frame = 1; frame <= 127; frame++) {
+        now = START + frame * RT_MS(20);
+        send_frame(&r, 1, 100, 0, (uint32_t)frame * 1800, now);
+        CHECK(write_one(&r, RT_SENDER_MEDIA, now));
+    }
+    rt_sender_nack(r.sender, &first, 1, now);
+    CHECK(write_one(&r, RT_SENDER_RETRANSMISSION, now));
+    for (int frame = 128; frame <= 129; frame++) {
+        send_frame(&r, 1, 100, 0, (uint32_t)frame * 1800, now);
+        CHECK(write_one(&r, RT_SENDER_MEDIA, now));
+    }
+    rt_sender_nack(r.sender, &first, 1, now + RT_MS(100));
+    CHECK_EQ(stats_of(&r).nacks_unanswered, 1); /* there are more by now */
+    uint16_t last = r.rtp.sequence;
+    now += RT_SECONDS(4);
+    send_frame(&r, 1, 100, 0, 400000, now);
+    CHECK(write_one(&r, RT_SENDER_MEDIA, now));
+    rt_sender_nack(r.sender, &last, 1, now);
+    CHECK_EQ(stats_of(&r).nacks_unanswered, 2);
+    rig_free(&r);
+}
+
 static void history_outlives_a_hold(void)
 {
     rig r;
@@ -590,6 +621,7 @@ int main(int argc, char **argv)
     RUN(an_old_queue_is_dropped_by_frames);
     RUN(a_large_queue_is_dropped_up_to_a_key_frame);
     RUN(inactive_drops_and_refuses);
+    RUN(few_packets_are_kept_longer);
     RUN(history_outlives_a_hold);
     RUN(reports_map_the_clocks);
     RUN(extensions_of_a_frame);
