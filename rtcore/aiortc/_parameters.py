@@ -69,7 +69,7 @@ def _made(
 
 def is_rtx(codec: RTCRtpCodecCapability | RTCRtpCodecParameters) -> bool:
     """Whether it is the format of retransmissions, which rtcore adds by itself."""
-    return codec.name.lower() == "rtx"
+    return codec.mimeType[-4:].lower() == "/rtx"
 
 
 def _channels(codec: RtpCodec) -> int | None:

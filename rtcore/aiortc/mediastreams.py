@@ -8,13 +8,15 @@ import asyncio
 import time
 from abc import ABCMeta, abstractmethod
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from av import AudioFrame, VideoFrame
-from pyee.asyncio import AsyncIOEventEmitter
 
 from rtcore.errors import TrackEndedError
+
+from ._emitter import Emitter
 
 if TYPE_CHECKING:
     from av.frame import Frame
@@ -66,7 +68,7 @@ class MediaStreamError(TrackEndedError):
     """There are no more frames."""
 
 
-class MediaStreamTrack(AsyncIOEventEmitter, metaclass=ABCMeta):
+class MediaStreamTrack(Emitter, metaclass=ABCMeta):
     """A source of frames. A subclass has a `kind` and `recv()`; it may be made on any thread.
 
     Event: "ended", once; its handlers are forgotten then."""
@@ -76,7 +78,10 @@ class MediaStreamTrack(AsyncIOEventEmitter, metaclass=ABCMeta):
     def __init__(self) -> None:
         super().__init__()
         self.__ended = False
-        self._id = str(uuid4())
+
+    @cached_property
+    def _id(self) -> str:
+        return str(uuid4())
 
     @property
     def id(self) -> str:

@@ -95,11 +95,14 @@ class RemoteStreamTrack(MediaStreamTrack):
         self.kind = track.kind
         self._id = track.id
         self._remote = track
-        self._queue = _Waiting(self)
         self._reading = asyncio.Lock()
         self._origin: int | None = None
         track.decoder = _decoder
         track.on("ended", self._source_ended)
+
+    @property
+    def _queue(self) -> _Waiting:
+        return _Waiting(self)
 
     async def recv(self) -> av.VideoFrame | av.AudioFrame:
         if self.readyState != "live":

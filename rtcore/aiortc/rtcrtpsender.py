@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from functools import cached_property
 from secrets import randbits
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -65,7 +66,6 @@ class RTCRtpSender(Private):
         self._waiting = None
         self._encoders: list[Encoder] = []
         self._ssrc, self._rtx_ssrc = randbits(32), randbits(32)
-        self._stream_id, self._track_id = str(uuid4()), str(uuid4())
         self._report = RTCStatsReport()
         self._stopped = False
 
@@ -76,6 +76,14 @@ class RTCRtpSender(Private):
         sender.on("stopped", self._ended)
         encoding = sender._data.encodings[0]
         self._ssrc, self._rtx_ssrc = encoding.ssrc, encoding.rtx_ssrc or self._rtx_ssrc
+
+    @cached_property
+    def _stream_id(self) -> str:
+        return str(uuid4())
+
+    @cached_property
+    def _track_id(self) -> str:
+        return str(uuid4())
 
     @property
     def kind(self) -> str:
