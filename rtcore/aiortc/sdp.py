@@ -380,7 +380,7 @@ class SessionDescription:
 
 def _ordered(section: str, ranks: dict[str, int]) -> str:
     """The lines of a section in aiortc's order."""
-    lines = section.splitlines()
+    lines = section.removesuffix("\r\n").split("\r\n")  # str.splitlines() knows other ends of lines, too
     lines.sort(key=lambda line: ranks[line[2:].partition(":")[0] if line[0] == "a" else line[0]])
     lines.append("")
     return "\r\n".join(lines)

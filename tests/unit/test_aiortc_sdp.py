@@ -166,6 +166,15 @@ def test_nothing_but_value_errors(data: st.DataObject) -> None:
     assert description.origin
 
 
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_only_line_feeds_end_lines(end: str) -> None:
+    """What Python, but not SDP, takes for the end of a line stays where it is."""
+    text = str(everything(ours)).replace("s=name", f"s=na{end}me")
+    text = text.replace("cname:", f"cname:a{end}b")
+    assert text.count(end) > 1
+    assert str(ours.SessionDescription.parse(text)) == text
+
+
 def test_malformed_line_has_its_number() -> None:
     with pytest.raises(SdpError) as raised:
         ours.SessionDescription.parse(str(everything(ours)).replace("a=ice-ufrag:ufrag", "a=ice-ufrag:", 1))
