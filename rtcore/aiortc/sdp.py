@@ -10,12 +10,13 @@ from __future__ import annotations
 import enum
 import ipaddress
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from rtcore.native.ice import Candidate
 from rtcore.sdp import model, parse, write
-from rtcore.sdp.codec_table import Codec, CodecTable
+from rtcore.sdp.writer import codec_lines
 
 from . import rtp
 from ._private import attributes_of
@@ -66,18 +67,16 @@ SSRC_INFO_ATTRS = ["cname", "msid", "mslabel", "label"]
 
 
 def _ranks(*names: str) -> dict[str, int]:
-    ranks = {name: rank for rank, name in enumerate(names)}
-    ranks.update(dict.fromkeys(("rtpmap", "rtcp-fb", "fmtp"), ranks.get("codec", 0)))
-    return ranks
+    return {name: rank for rank, name in enumerate(names)}
 
 
 _SESSION_RANKS = _ranks("v", "o", "s", "c", "t", "ice-lite", "group", "msid-semantic")
 _MEDIA_RANKS = _ranks(
-    *("m", "c", *DIRECTIONS, "extmap", "mid", "msid", "rtcp", "rtcp-mux", "ssrc-group", "ssrc", "codec"),
+    *("m", "c", *DIRECTIONS, "extmap", "mid", "msid", "rtcp", "rtcp-mux", "ssrc-group", "ssrc", "rtpmap"),
     *("sctpmap", "sctp-port", "max-message-size", "candidate", "end-of-candidates"),
     *("ice-ufrag", "ice-pwd", "ice-options", "fingerprint", "setup"),
 )
-"""aiortc's order of lines; those of codecs stay together."""
+"""aiortc's order of lines; "rtpmap" stands for all those of codecs."""
 
 
 class BitPattern:
@@ -166,6 +165,7 @@ def ipaddress_from_sdp(sdp: str) -> str:
     return match[1]
 
 
+@lru_cache(maxsize=64)
 def ipaddress_to_sdp(addr: str) -> str:
     return f"IN IP{ipaddress.ip_address(addr).version} {addr}"
 
@@ -232,7 +232,8 @@ class MediaDescription:
 
     def __str__(self) -> str:
         text = write(model.Description(model.Origin(0, 0), [self._to_model()]))
-        return _ordered("m=" + text.partition("m=")[2], _MEDIA_RANKS)
+        codecs = [line for codec in self.rtp.codecs for line in _codec_lines(codec)]
+        return _ordered("m=" + text.partition("m=")[2], _MEDIA_RANKS, "\r\n".join(codecs))
 
     @classmethod
     def _of(cls, media: model.Media, ice_lite: bool) -> MediaDescription:
@@ -296,7 +297,6 @@ class MediaDescription:
             sctp_port=self.sctp_port,
             max_message_size=self.sctpCapabilities.maxMessageSize if self.sctpCapabilities else None,
             rtcp_mux=self.rtcp_mux,
-            codecs=CodecTable(map(_codec_to_model, self.rtp.codecs)),
             extensions=[model.Extension(one.id, one.uri) for one in self.rtp.headerExtensions],
             msids=[model.Msid(self.msid)] if self.msid else [],
             sources={one.ssrc: _source_to_model(one) for one in self.ssrc},
@@ -378,9 +378,11 @@ class SessionDescription:
         return _ordered(text, _SESSION_RANKS) + "".join(map(str, self.media))
 
 
-def _ordered(section: str, ranks: dict[str, int]) -> str:
-    """The lines of a section in aiortc's order."""
+def _ordered(section: str, ranks: dict[str, int], block: str = "") -> str:
+    """The lines of a section in aiortc's order; those of `block` stay together, where its first is to be."""
     lines = section.removesuffix("\r\n").split("\r\n")  # str.splitlines() knows other ends of lines, too
+    if block:
+        lines.append(block)
     lines.sort(key=lambda line: ranks[line[2:].partition(":")[0] if line[0] == "a" else line[0]])
     lines.append("")
     return "\r\n".join(lines)
@@ -409,18 +411,19 @@ def _rtp_of(media: model.Media) -> RTCRtpParameters:
     )
 
 
-def _codec_to_model(codec: RTCRtpCodecParameters) -> Codec:
+def _codec_lines(codec: RTCRtpCodecParameters) -> list[str]:
+    """Not by way of a table of codecs (`rtcore.sdp.CodecTable`), of which this was half the cost."""
     if codec.payloadType is None:
         raise ValueError(f"{codec.name} has no payload type")
-    return Codec(
+    return codec_lines(
         codec.payloadType,
         codec.name,
         codec.clockRate,
         codec.channels if codec.channels and codec.channels > 1 else None,
         parameters_to_sdp(codec.parameters),
-        tuple(f"{one.type} {one.parameter}" if one.parameter else one.type for one in codec.rtcpFeedback),
+        [f"{one.type} {one.parameter}" if one.parameter else one.type for one in codec.rtcpFeedback],
     )
 
 
 def _source_to_model(source: SsrcDescription) -> dict[str, str]:
-    return {name: value for name, value in asdict(source).items() if name != "ssrc" and value is not None}
+    return {name: value for name in SSRC_INFO_ATTRS if (value := getattr(source, name)) is not None}

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from .codec_table import CodecTable, remembered
 from .model import Description, Media, RidChoice
 
-__all__ = ["write"]
+__all__ = ["codec_lines", "write"]
 
 
 def write(description: Description) -> str:
@@ -121,13 +121,29 @@ def _rtp(out: list[str], media: Media) -> None:
 def _codecs(table: CodecTable) -> tuple[str, ...]:
     lines = [f"a=rtcp-fb:* {feedback}" for feedback in table.feedback_for_all]
     for codec in table.values():
-        if codec.name:
-            channels = f"/{codec.channels}" if codec.channels is not None else ""
-            lines.append(f"a=rtpmap:{codec.payload_type} {codec.name}/{codec.clock_rate}{channels}")
-        lines += [f"a=rtcp-fb:{codec.payload_type} {feedback}" for feedback in codec.feedback]
-        if codec.parameters:
-            lines.append(f"a=fmtp:{codec.payload_type} {codec.parameters}")
+        lines += codec_lines(
+            codec.payload_type, codec.name, codec.clock_rate, codec.channels, codec.parameters, codec.feedback
+        )
     return ("\r\n".join(lines),) if lines else ()
+
+
+def codec_lines(
+    payload_type: int,
+    name: str,
+    clock_rate: int,
+    channels: int | None,
+    parameters: str,
+    feedback: Iterable[str],
+) -> list[str]:
+    """The lines of one payload type: what `Codec` has."""
+    lines = []
+    if name:
+        rate = clock_rate if channels is None else f"{clock_rate}/{channels}"
+        lines.append(f"a=rtpmap:{payload_type} {name}/{rate}")
+    lines += [f"a=rtcp-fb:{payload_type} {line}" for line in feedback]
+    if parameters:
+        lines.append(f"a=fmtp:{payload_type} {parameters}")
+    return lines
 
 
 def _streams(streams: tuple[tuple[RidChoice, ...], ...]) -> str:
