@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiortc import rtp as peer
 
+from rtcore.aiortc import rtp as rtcore_aiortc
 from rtcore.native.rtcp import (
     Ccfb,
     CcfbPacket,
@@ -46,15 +47,20 @@ def rtcore(what: str) -> Callable[[], Any]:
     return partial(parse_compound, DATA) if what == "parse" else partial(serialize, COMPOUND)
 
 
-def aiortc(what: str) -> Callable[[], Any]:
+def aiortc(what: str, module: Any = peer) -> Callable[[], Any]:
     """It leaves what is in REMB unread."""
-    packets = peer.RtcpPacket.parse(DATA)
+    packets = module.RtcpPacket.parse(DATA)
     if what == "parse":
-        return partial(peer.RtcpPacket.parse, DATA)
+        return partial(module.RtcpPacket.parse, DATA)
     return lambda: b"".join([bytes(packet) for packet in packets])
 
 
-@pytest.mark.parametrize("codec", [rtcore, aiortc])
+def layer(what: str) -> Callable[[], Any]:
+    """aiortc's names, over rtcore."""
+    return aiortc(what, rtcore_aiortc)
+
+
+@pytest.mark.parametrize("codec", [rtcore, layer, aiortc])
 @pytest.mark.parametrize("what", ["parse", "serialize"])
 def test_compound(benchmark: Any, codec: Callable[[str], Any], what: str) -> None:
     benchmark.group = f"rtcp: {what} a compound of five"
