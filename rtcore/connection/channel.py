@@ -240,6 +240,8 @@ class DataChannel(Emitter):
 
     async def _send_later(self, data: Buffer | str) -> None:
         if self._state == "connecting":
+            if not isinstance(data, str):
+                memoryview(data).release()  # TypeError now, not when it opens
             await self.opened()
         waits = bool(self._queued)  # behind those who were first
         again = False

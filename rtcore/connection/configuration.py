@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from rtcore.errors import NotSupportedError
 
-__all__ = ["IceServer", "StunAddress", "check_number", "check_port_range", "check_texts", "stun_addresses"]
+__all__ = [
+    "IceServer",
+    "StunAddress",
+    "check_bitrates",
+    "check_number",
+    "check_port_range",
+    "check_texts",
+    "stun_addresses",
+]
 
 _URL = re.compile(r"(stuns?|turns?):(?://)?(\[[0-9A-Fa-f:.]+\]|[^:?/\[\]\s]+)(?::(\d{1,5}))?(\?\S*)?")
 STUN_PORT = 3478
@@ -69,6 +77,19 @@ def check_number(what: str, value: float, least: float, most: float) -> None:
         raise TypeError(f"{what} must be {'an int' if len(kinds) == 1 else 'a number'}, not {value!r}")
     if not least <= value <= most:
         raise ValueError(f"{what} must be from {least} to {most}, not {value!r}")
+
+
+def check_bitrates(least: int | None, start: int | None, most: int | None) -> None:
+    """Each in bit/s, None where it is not said; what is said must be in this order."""
+    told = [("min_bitrate", least), ("start_bitrate", start), ("max_bitrate", most)]
+    before, limit = "", 1
+    for what, value in told:
+        if value is None:
+            continue
+        check_number(what, value, 1, 10**12)
+        if value < limit:
+            raise ValueError(f"{what} is {value}, less than {before} with {limit}")
+        before, limit = what, value
 
 
 def check_port_range(ports: tuple[int, int]) -> None:

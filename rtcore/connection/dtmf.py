@@ -60,8 +60,10 @@ class DtmfSender(Emitter):
         place of those that still wait; an empty text stops after the present one.
 
         duration: 40 to 6000, inter_tone_gap: 30 to 6000, both in milliseconds. `ValueError` for what is none
-        of that, `InvalidStateError` if `can_insert_dtmf` is False.
+        of that, `TypeError` for what is no text or number, `InvalidStateError` if `can_insert_dtmf` is False.
         """
+        if not isinstance(tones, str):
+            raise TypeError(f"tones must be a str, not {tones!r}")
         wanted = tones.upper()
         if any(tone not in EVENTS and tone != "," for tone in wanted):
             raise ValueError(f"tones are of 0123456789ABCD*# and the comma, not {tones!r}")

@@ -25,7 +25,14 @@ from rtcore.sdp.codecs import check_codec
 
 from . import stats
 from .channel import ChannelOptions, DataChannel
-from .configuration import IceServer, check_number, check_port_range, check_texts, stun_addresses
+from .configuration import (
+    IceServer,
+    check_bitrates,
+    check_number,
+    check_port_range,
+    check_texts,
+    stun_addresses,
+)
 from .driver import Driver
 from .event_stream import EventStream
 from .events import (
@@ -130,9 +137,10 @@ class PeerConnection(Emitter):
         disconnected_timeout, failed_timeout: seconds without an answer until those states.
         codecs: of audio and video, the preferred ones first, or who tells them when the first of either comes
         up; None: all that can be decoded here.
-        min_bitrate, start_bitrate, max_bitrate: of all media that is sent, bit/s.
+        min_bitrate, start_bitrate, max_bitrate: of all media that is sent, bit/s, none below the one before.
         """
         super().__init__()
+        check_bitrates(min_bitrate, start_bitrate, max_bitrate)
         if isinstance(certificates, Certificate):
             raise TypeError("certificates is a sequence: put the certificate into a list")
         for certificate in certificates:

@@ -83,14 +83,25 @@ class PlayerTrack(MediaTrack):
             if taken is None:
                 await self._woken(future)
                 continue
-            wait, frame = taken
+            wait, moment, frame = taken
             if wait > 0:
-                await asyncio.sleep(wait)
+                try:
+                    await asyncio.sleep(wait)
+                except asyncio.CancelledError:
+                    self._give_back(moment, frame)
+                    raise
                 player._played()
             got: Frame = frame
             return got
         self._end()
         raise TrackEndedError(f"{player.name} has ended") from player.error
+
+    def _give_back(self, moment: float, frame: Any) -> None:
+        """A frame whose reader went before it was due: it is the next again."""
+        with self._player._changed:
+            if not self._ended:
+                self._frames.appendleft((moment, frame))
+                self._wake()
 
     def stop(self) -> None:
         super().stop()
@@ -262,13 +273,14 @@ class MediaPlayer(Closing, Emitter):
             self._thread = threading.Thread(target=self._run, name=f"rtcore-player {self.name}", daemon=True)
             self._thread.start()
 
-    def _take(self, track: PlayerTrack) -> tuple[float, Any] | None:
-        """The track's next frame, and in how many seconds it is due. With the lock."""
+    def _take(self, track: PlayerTrack) -> tuple[float, float, Any] | None:
+        """The track's next frame, behind in how many seconds it is due and where in the file it stands
+        (seconds). With the lock."""
         while track._frames:
             moment, frame = track._frames.popleft()
             self._changed.notify_all()
             if not self._paced:
-                return 0.0, frame
+                return 0.0, moment, frame
             now = time.monotonic()
             if self._start is None or now - self._touched > UNREAD:
                 self._start = now - moment
@@ -277,7 +289,7 @@ class MediaPlayer(Closing, Emitter):
             if wait < -LATE and self._skips_late and track._frames and track.codec is None:
                 track.frames_dropped += 1
                 continue
-            return wait, frame
+            return wait, moment, frame
         return None
 
     def _played(self) -> None:

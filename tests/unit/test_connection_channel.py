@@ -37,6 +37,16 @@ def test_wrong_options(worker: Any, options: dict[str, Any], error: type[Excepti
         pc.create_data_channel(**{"label": "x", **options})
 
 
+def test_wrong_messages_before_it_opens(worker: Any) -> None:
+    async def main() -> None:
+        async with rtcore.PeerConnection(worker=worker) as pc:
+            channel = pc.create_data_channel("x")
+            with pytest.raises(TypeError):
+                await asyncio.wait_for(channel.send(5), 5)  # type: ignore[arg-type]
+
+    asyncio.run(main())
+
+
 def test_options_reach_both_ends(worker: Any) -> None:
     async def main() -> None:
         async with pair(worker) as (a, b):

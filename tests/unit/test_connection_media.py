@@ -568,6 +568,8 @@ def test_tones_of_keys() -> None:
             ):
                 with pytest.raises(ValueError, match=r"tones|duration|gap"):
                     dtmf.insert_dtmf(**wrong)
+            with pytest.raises(TypeError, match="tones"):
+                dtmf.insert_dtmf(5)
             dtmf.insert_dtmf("123")
             dtmf.insert_dtmf("")
             await until(lambda: told[4:] == [""])

@@ -488,6 +488,24 @@ async def test_a_filter_graph_is_an_input() -> None:
 
 
 @asynchronous
+async def test_a_reader_that_gives_up_loses_no_frame() -> None:
+    graph, times, given_up = "testsrc2=size=64x48:rate=20:duration=1", [], 0
+    async with await MediaPlayer.open(graph, format="lavfi", realtime=True, skip_late=False) as player:
+        assert player.video is not None
+        while True:
+            try:
+                frame = await asyncio.wait_for(player.video.recv(), 0.005)
+            except TimeoutError:
+                given_up += 1
+            except TrackEndedError:
+                break
+            else:
+                times.append(round(frame.time * 20))
+    assert given_up > 20
+    assert times == list(range(20))
+
+
+@asynchronous
 async def test_a_live_input_does_not_wait_for_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     """A filter graph stands for a camera."""
     monkeypatch.setattr("rtcore.media.demux.LIVE_FORMATS", {"lavfi"})
