@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.peers.measure import PairFailed, Result, run_rounds
 from benchmarks.peers.replay import Rounds
-from benchmarks.peers.stacks import PAIRS, RTCORE, RTCORE_THREADED, Stack
+from benchmarks.peers.stacks import LAYER, PAIRS, RTCORE, RTCORE_AIORTC, RTCORE_THREADED, Stack
 from benchmarks.peers.table import Measure, table
 
 RESULTS = Path(__file__).with_name("results.md")
@@ -33,18 +33,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def rounds(pytestconfig: pytest.Config) -> Rounds:
     """`rounds(stack, "throughput", "16384", "1")`: the results of this stack. The first who asks for a
     scenario has all stacks run it, interleaved. "{at_once}" stands for the stack's own number."""
-    done: dict[tuple[str, ...], dict[str, list[Result] | PairFailed]] = {}
+    done: dict[tuple[object, ...], dict[str, list[Result] | PairFailed]] = {}
 
     def rounds(
         stack: Stack, *scenario: str, count: int | None = None, stacks: Sequence[Stack] = PAIRS
     ) -> list[Result]:
-        if scenario not in done:
-            done[scenario] = run_rounds(
+        key = (*scenario, *stacks)
+        if key not in done:
+            done[key] = run_rounds(
                 stacks,
                 lambda stack: [word.format(at_once=stack.at_once) for word in scenario],
                 count or pytestconfig.getoption("rounds"),
             )
-        results = done[scenario][stack.name]
+        results = done[key][stack.name]
         if isinstance(results, PairFailed):
             raise results
         return results
@@ -68,16 +69,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     measures = list(config.stash[MEASURES].values())
     if not measures:
         return
-    names = [stack.name for stack in PAIRS]
+    names, layer = [stack.name for stack in PAIRS], [stack.name for stack in LAYER]
+    costs = [measure for measure in measures if layer[0] in measure.values]
+    others = [measure for measure in measures if layer[0] not in measure.values]
     text = (
         f"Two peers in one process over loopback, {os.cpu_count()} cores,"
         f" {platform.system()} {platform.release()}, Python {platform.python_version()}.\n\n"
-        + table(measures, names, [RTCORE.name, RTCORE_THREADED.name])
+        + (table(others, names, [RTCORE.name, RTCORE_THREADED.name]) if others else "")
         + "".join(
             f"\n{stack.name}: {stack.at_once} pairs instead of 50; the CPU of idle pairs is told for 50.\n"
             for stack in PAIRS
-            if stack.at_once != 50
+            if stack.at_once != 50 and others
         )
+        + (("\n" if others else "") + table(costs, layer, [RTCORE_AIORTC.name]) if costs else "")
     )
     RESULTS.write_text(text)
     terminalreporter.section("beside the other stacks")

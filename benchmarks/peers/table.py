@@ -56,7 +56,7 @@ def table(measures: Sequence[Measure], stacks: Sequence[str], ours: Sequence[str
         if not mine or not any(stack in measure.values for stack in others):
             continue
         cells = [
-            f"{max(measure.ratio(stack, other) for stack in mine):.1f}" if other in measure.values else ""
+            number(max(measure.ratio(stack, other) for stack in mine)) if other in measure.values else ""
             for other in others
         ]
         lines.append(row([measure.name, *cells]))
