@@ -10,13 +10,14 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+import aiortc.codecs
+import aiortc.jitterbuffer
 import av
 import numpy as np
 import pytest
-from aiortc.codecs import get_decoder, get_encoder
-from aiortc.jitterbuffer import JitterFrame
-from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
+import rtcore.aiortc.codecs
+import rtcore.aiortc.jitterbuffer
 from rtcore.media import codecs
 from rtcore.media.synthetic import picture
 from rtcore.sdp import RtpCodec
@@ -70,12 +71,14 @@ class Rtcore:
 
 
 class Aiortc:
+    aiortc: Any = aiortc
+
     def __init__(self, codec: RtpCodec) -> None:
-        parameters = RTCRtpCodecParameters(
+        parameters = self.aiortc.RTCRtpCodecParameters(
             mimeType=codec.mime_type, clockRate=codec.clock_rate, channels=codec.channels, payloadType=96
         )
-        self.encoder: Any = get_encoder(parameters)
-        self.decoder: Any = get_decoder(parameters)
+        self.encoder: Any = self.aiortc.codecs.get_encoder(parameters)
+        self.decoder: Any = self.aiortc.codecs.get_decoder(parameters)
         self.video = codec.kind == "video"
         self.set_bitrate(BITRATE)
 
@@ -86,14 +89,12 @@ class Aiortc:
         payloads, timestamp = encoded
         if self.video:  # as aiortc's receiver does it: depacketized one by one
             payloads = [self.depayload(payload) for payload in payloads]
-        return self.decoder.decode(JitterFrame(data=b"".join(payloads), timestamp=timestamp))
+        return self.decoder.decode(self.aiortc.jitterbuffer.JitterFrame(b"".join(payloads), timestamp))
 
     def depayload(self, payload: bytes) -> bytes:
-        from aiortc.codecs import h264, vpx
-
         if "Vp8" in type(self.encoder).__name__:
-            return bytes(vpx.vp8_depayload(payload))
-        return bytes(h264.h264_depayload(payload))
+            return bytes(self.aiortc.codecs.vpx.vp8_depayload(payload))
+        return bytes(self.aiortc.codecs.h264.h264_depayload(payload))
 
     def set_bitrate(self, bitrate: int) -> None:
         if self.video:
@@ -103,7 +104,13 @@ class Aiortc:
         return sum(len(one) for one in encoded[0])
 
 
-MAKERS: dict[str, Callable[[RtpCodec], Any]] = {"rtcore": Rtcore, "aiortc": Aiortc}
+class Layer(Aiortc):
+    """aiortc's names, over rtcore."""
+
+    aiortc = rtcore.aiortc
+
+
+MAKERS: dict[str, Callable[[RtpCodec], Any]] = {"rtcore": Rtcore, "rtcore.aiortc": Layer, "aiortc": Aiortc}
 
 
 @pytest.mark.parametrize("maker", MAKERS)
