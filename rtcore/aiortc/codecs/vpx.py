@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import length_hint
 from typing import Self
 
 from rtcore.sdp import RtpCodec
@@ -72,6 +73,7 @@ class VpxPayloadDescriptor:
     @classmethod
     def parse(cls, data: bytes) -> tuple[Self, bytes]:
         """The descriptor, and what comes after it. `ValueError` if it is cut off."""
+        data = bytes(data)
         rest = iter(data)
         try:
             first = next(rest)
@@ -88,7 +90,7 @@ class VpxPayloadDescriptor:
                 made.keyidx = layers & 0x1F if flags & 0x10 else None
         except StopIteration:
             raise ValueError("the VPX descriptor is cut off") from None
-        return made, bytes(rest)
+        return made, data[len(data) - length_hint(rest) :]
 
 
 def vp8_depayload(payload: bytes) -> bytes:
