@@ -144,6 +144,23 @@ cdef class Candidate:
     cdef readonly object generation
     cdef readonly str ufrag
     cdef readonly tuple extensions
+    # The constructor without keywords, which cost more than all the checks.
+    cdef int fill(
+        self,
+        foundation,
+        component,
+        transport,
+        priority,
+        address,
+        port,
+        object type,
+        related_address,
+        related_port,
+        tcp_type,
+        generation,
+        ufrag,
+        extensions,
+    ) except -1
     cdef tuple key(self)
 
 

@@ -9,7 +9,7 @@ import re
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from rtcore.native.base cimport (
@@ -39,22 +39,49 @@ cdef tuple STATES = ("new", "checking", "connected", "completed", "disconnected"
 cdef tuple GATHERING_STATES = ("new", "gathering", "complete")
 cdef tuple PAIR_STATES = ("frozen", "waiting", "in-progress", "succeeded", "failed")
 
-cdef object FOUNDATION = re.compile(r"[A-Za-z0-9+/]{1,32}")
 cdef object HOST_NAME = re.compile(r"(?=.{1,253}$)\w[\w-]{0,62}(\.[\w-]{1,63})*\.?", re.ASCII)
-cdef object TOKEN = re.compile(r"[^\s]+")
 cdef object NUMERIC = re.compile(r"[0-9.]+")
 
 
-cdef object number(str what, object value, object least, object most):
+cdef object number(str what, object value, uint32_t least, uint32_t most):
+    """An int within the limits, also from its text."""
+    cdef uint64_t found = 0
+    cdef Py_UCS4 digit
+    cdef str text
     if isinstance(value, str):
-        if not (value.isascii() and value.isdigit() and len(value) <= 10):
+        text = <str>value
+        if not 0 < len(text) <= 10:
             raise ValueError(f"{what} is not a number: {value!r}")
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
+        for digit in text:
+            if not c"0" <= digit <= c"9":
+                raise ValueError(f"{what} is not a number: {value!r}")
+            found = 10 * found + (<uint32_t>digit - <uint32_t>c"0")
+        value = found
+    elif not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{what} must be an int, not {type(value).__name__}")
     if not least <= value <= most:
         raise ValueError(f"{what} must be between {least} and {most}, not {value}")
     return value
+
+
+cdef bint is_foundation(str text):
+    """RFC 8839 section 5.1: 1 to 32 ice-chars."""
+    cdef Py_UCS4 one
+    for one in text:
+        if not (c"a" <= one <= c"z" or c"A" <= one <= c"Z" or c"0" <= one <= c"9" or one in (c"+", c"/")):
+            return False
+    return 0 < len(text) <= 32
+
+
+cdef bint is_token(object text) except -1:
+    """One word of a line: no blanks in it."""
+    cdef Py_UCS4 one
+    if not isinstance(text, str):
+        raise TypeError(f"expected a str, not {type(text).__name__}")
+    for one in <str>text:
+        if one.isspace():
+            return False
+    return len(text) > 0
 
 
 cdef str address_text(str what, object text):
@@ -63,7 +90,8 @@ cdef str address_text(str what, object text):
     if not isinstance(text, str):
         raise TypeError(f"{what} must be a str, not {type(text).__name__}")
     if parse_ip(text, 0, &addr):
-        return ip_text(&addr)
+        canonical = ip_text(&addr)
+        return text if text == canonical else canonical
     if not HOST_NAME.fullmatch(text) or NUMERIC.fullmatch(text):
         raise ValueError(f"{what} is neither an IP address nor a host name: {text!r}")
     return text
@@ -94,9 +122,41 @@ cdef class Candidate:
         ufrag=None,
         extensions=(),
     ):
+        self.fill(
+            foundation,
+            component,
+            transport,
+            priority,
+            address,
+            port,
+            type,
+            related_address,
+            related_port,
+            tcp_type,
+            generation,
+            ufrag,
+            extensions,
+        )
+
+    cdef int fill(
+        self,
+        foundation,
+        component,
+        transport,
+        priority,
+        address,
+        port,
+        object type,
+        related_address,
+        related_port,
+        tcp_type,
+        generation,
+        ufrag,
+        extensions,
+    ) except -1:
         if not isinstance(foundation, str):
             raise TypeError("foundation must be a str")
-        if not FOUNDATION.fullmatch(foundation):
+        if not is_foundation(foundation):
             raise ValueError(f"foundation must be 1 to 32 of A-Z a-z 0-9 + /, not {foundation!r}")
         self.foundation = foundation
         self.component = number("component", component, 1, 256)
@@ -122,15 +182,20 @@ cdef class Candidate:
         if generation is not None:
             self.generation = number("generation", generation, 0, 0xFFFFFFFF)
         if ufrag is not None:
-            if not isinstance(ufrag, str) or not TOKEN.fullmatch(ufrag) or len(ufrag) > 256:
+            if not isinstance(ufrag, str) or not is_token(ufrag) or len(ufrag) > 256:
                 raise ValueError(f"ufrag must be 1 to 256 characters without blanks, not {ufrag!r}")
             self.ufrag = ufrag
-        pairs = []
-        for name, value in extensions:
-            if not TOKEN.fullmatch(name) or not TOKEN.fullmatch(value):
-                raise ValueError(f"an extension is a name and a value without blanks, not {name!r} {value!r}")
-            pairs.append((name, value))
-        self.extensions = tuple(pairs)
+        self.extensions = ()
+        if extensions:
+            pairs = []
+            for name, value in extensions:
+                if not is_token(name) or not is_token(value):
+                    raise ValueError(
+                        f"an extension is a name and a value without blanks, not {name!r} {value!r}"
+                    )
+                pairs.append((name, value))
+            self.extensions = tuple(pairs)
+        return 0
 
     @staticmethod
     def from_sdp(text):
@@ -140,6 +205,10 @@ cdef class Candidate:
         """
         if not isinstance(text, str):
             raise TypeError(f"from_sdp takes a str, not {type(text).__name__}")
+        cdef list words
+        cdef dict known
+        cdef Py_ssize_t i
+        cdef Candidate made
         line = text.strip()
         line = line.removeprefix("a=")
         if not line.startswith("candidate:"):
@@ -154,14 +223,16 @@ cdef class Candidate:
             raise ValueError(f"extension attribute without a value: {words[-1]!r}")
         known = {}
         extensions = []
-        for name, value in zip(words[8::2], words[9::2], strict=True):
+        for i in range(8, len(words), 2):
+            name, value = words[i], words[i + 1]
             if name in ("raddr", "rport", "tcptype", "generation", "ufrag"):
                 if name in known:
                     raise ValueError(f"{name} is given twice")
                 known[name] = value
             else:
                 extensions.append((name, value))
-        return Candidate(
+        made = Candidate.__new__(Candidate)
+        made.fill(
             words[0],
             words[1],
             words[2],
@@ -169,32 +240,34 @@ cdef class Candidate:
             words[4],
             words[5],
             words[7],
-            related_address=known.get("raddr"),
-            related_port=known.get("rport"),
-            tcp_type=known.get("tcptype"),
-            generation=known.get("generation"),
-            ufrag=known.get("ufrag"),
-            extensions=extensions,
+            known.get("raddr"),
+            known.get("rport"),
+            known.get("tcptype"),
+            known.get("generation"),
+            known.get("ufrag"),
+            extensions,
         )
+        return made
 
     def to_sdp(self):
         """The value of an a=candidate line, beginning with "candidate:"."""
-        words = [
+        text = (
             f"candidate:{self.foundation} {self.component} {self.transport} {self.priority} "
             f"{self.address} {self.port} typ {self.type}"
-        ]
+        )
         if self.related_address is not None:
-            words.append(f"raddr {self.related_address}")
+            text += f" raddr {self.related_address}"
         if self.related_port is not None:
-            words.append(f"rport {self.related_port}")
+            text += f" rport {self.related_port}"
         if self.tcp_type is not None:
-            words.append(f"tcptype {self.tcp_type}")
+            text += f" tcptype {self.tcp_type}"
         if self.generation is not None:
-            words.append(f"generation {self.generation}")
+            text += f" generation {self.generation}"
         if self.ufrag is not None:
-            words.append(f"ufrag {self.ufrag}")
-        words.extend(f"{name} {value}" for name, value in self.extensions)
-        return " ".join(words)
+            text += f" ufrag {self.ufrag}"
+        for name, value in self.extensions:
+            text += f" {name} {value}"
+        return text
 
     @property
     def ip(self):
