@@ -17,12 +17,11 @@ from ._edited import with_candidates
 from ._emitter import Emitter
 from ._media_options import media_options
 from ._private import Private, attributes_of
-from ._tracks import outbound
+from ._tracks import original, outbound
 from .exceptions import InternalError
 from .mediastreams import MediaStreamTrack
 from .rtcconfiguration import RTCConfiguration
 from .rtcdatachannel import RTCDataChannel, RTCDataChannelParameters
-from .rtcdtlstransport import RTCDtlsTransport
 from .rtcicetransport import RTCIceCandidate, _to_native, stun_urls
 from .rtcrtpreceiver import RTCRtpReceiver
 from .rtcrtpsender import RTCRtpSender
@@ -76,7 +75,7 @@ class RTCPeerConnection(Emitter, Private):
         self._always_data = configuration.alwaysNegotiateDataChannels
         self._has_data = False
         self._transceivers: dict[RtpTransceiver, RTCRtpTransceiver] = {}
-        self._told: set[RTCRtpReceiver] = set()
+        self._told: set[RtpTransceiver] = set()
         self._early: list[RTCIceCandidate | None] = []
         self._signaling_state = "stable"
         self._ice_gathering_state = "new"
@@ -162,10 +161,11 @@ class RTCPeerConnection(Emitter, Private):
 
     def _track_arrived(self, event: TrackEvent) -> None:
         """Told once of each transceiver, as aiortc does."""
-        receiver = self._adopt()[event.transceiver].receiver
-        if receiver not in self._told:
-            self._told.add(receiver)
-            self.emit("track", receiver.track)
+        if event.transceiver not in self._told:
+            self._told.add(event.transceiver)
+            adopted = self._adopt()[event.transceiver]
+            if self.listeners("track"):
+                self.emit("track", adopted.receiver.track)
 
     def _channel_arrived(self, channel: DataChannel) -> None:
         bundle = self._connection.bundle
@@ -325,7 +325,7 @@ class RTCPeerConnection(Emitter, Private):
         if isinstance(trackOrKind, str):
             made = self._connection.add_transceiver(trackOrKind, direction=direction)
         else:
-            if any(one.sender.track is trackOrKind for one in self._transceivers.values()):
+            if any(original(native.sender.track) is trackOrKind for native in self._transceivers):
                 raise InvalidAccessError("the connection sends this track already")
             made = self._connection.add_transceiver(outbound(trackOrKind), direction=direction)
         return self._adopt()[made]
@@ -346,8 +346,7 @@ class RTCPeerConnection(Emitter, Private):
         """Those of rtcore's that are new."""
         for native in self._connection.get_transceivers():
             if native not in self._transceivers:
-                dtls = self._connection.bundle.view(RTCDtlsTransport)
-                self._transceivers[native] = RTCRtpTransceiver._of(native, dtls)
+                self._transceivers[native] = RTCRtpTransceiver._of(native, self._connection.bundle)
         return self._transceivers
 
     # Statistics and the end

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import av
@@ -18,10 +19,11 @@ from rtcore.sdp import RtpCodec
 from ._private import Private, attributes_of
 from .codecs import get_capabilities
 from .mediastreams import MediaStreamError, MediaStreamTrack
+from .rtcdtlstransport import RTCDtlsTransport
 from .stats import RTCInboundRtpStreamStats, RTCRemoteOutboundRtpStreamStats, RTCStatsReport
 
 if TYPE_CHECKING:
-    from .rtcdtlstransport import RTCDtlsTransport
+    from ._bundle import Bundle
     from .rtcrtpparameters import RTCRtpCapabilities, RTCRtpReceiveParameters
 
 __all__ = ["RTCRtpContributingSource", "RTCRtpReceiver", "RTCRtpSynchronizationSource", "RemoteStreamTrack"]
@@ -99,6 +101,8 @@ class RemoteStreamTrack(MediaStreamTrack):
         self._origin: int | None = None
         track.decoder = _decoder
         track.on("ended", self._source_ended)
+        if track.ready_state == "ended":
+            self._source_ended()
 
     @property
     def _queue(self) -> _Waiting:
@@ -151,23 +155,27 @@ class RTCRtpSynchronizationSource:
 class RTCRtpReceiver(Private):
     """Receives one track."""
 
+    _bundle: Bundle
+    """Of a connection's: what its transport is the view of."""
+
     def __init__(self, kind: str, transport: RTCDtlsTransport) -> None:
         """By hand, to be followed by `receive()`. `InvalidStateError` if the transport is closed."""
         if transport.state == "closed":
             raise InvalidStateError("the transport is closed")
-        self._begin(kind, transport)
+        self._begin(kind)
+        self._transport = transport
 
     @classmethod
-    def _of(cls, receiver: RtpReceiver, transport: RTCDtlsTransport) -> RTCRtpReceiver:
+    def _of(cls, receiver: RtpReceiver, bundle: Bundle) -> RTCRtpReceiver:
         """That of a connection's receiver."""
         made = cls.__new__(cls)
-        made._begin(receiver.kind, transport)
+        made._begin(receiver.kind)
+        made._bundle = bundle
         made._attach(receiver)
         return made
 
-    def _begin(self, kind: str, transport: RTCDtlsTransport) -> None:
+    def _begin(self, kind: str) -> None:
         self._kind = kind
-        self._transport = transport
         self._receiver: RtpReceiver | None = None
         self._track: RemoteStreamTrack | None = None
         self._disabled = False  # before there is a receiver
@@ -184,6 +192,10 @@ class RTCRtpReceiver(Private):
             self._track._wrap(receiver.track)
         if self._disabled:
             receiver.paused = True
+
+    @cached_property
+    def _transport(self) -> RTCDtlsTransport:
+        return self._bundle.view(RTCDtlsTransport)
 
     @property
     def track(self) -> MediaStreamTrack:

@@ -22,10 +22,11 @@ from ._tracks import AnyTrack, OutboundTrack, original, outbound
 from .codecs import get_capabilities, get_encoder
 from .codecs._live import live
 from .codecs.base import Encoder
+from .rtcdtlstransport import RTCDtlsTransport
 from .stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats, RTCStatsReport
 
 if TYPE_CHECKING:
-    from .rtcdtlstransport import RTCDtlsTransport
+    from ._bundle import Bundle
     from .rtcrtpparameters import RTCRtpCapabilities, RTCRtpSendParameters
 
 __all__ = ["RTCRtpSender"]
@@ -40,32 +41,33 @@ class RTCRtpSender(Private):
 
     _waiting: AnyTrack | None
     """The track until there is a sender of rtcore."""
+    _bundle: Bundle
+    """Of a connection's: what its transport is the view of."""
 
     def __init__(self, trackOrKind: AnyTrack | str, transport: RTCDtlsTransport) -> None:
         """By hand, to be followed by `send()`. `InvalidStateError` if the transport is closed."""
         if transport.state == "closed":
             raise InvalidStateError("the transport is closed")
-        if isinstance(trackOrKind, str):
-            self._begin(trackOrKind, transport)
-        else:
-            self._begin(trackOrKind.kind, transport)
+        self._begin(trackOrKind if isinstance(trackOrKind, str) else trackOrKind.kind)
+        self._transport = transport
+        self._ssrc, self._rtx_ssrc = randbits(32), randbits(32)
+        if not isinstance(trackOrKind, str):
             self.replaceTrack(trackOrKind)
 
     @classmethod
-    def _of(cls, sender: RtpSender, transport: RTCDtlsTransport) -> RTCRtpSender:
+    def _of(cls, sender: RtpSender, bundle: Bundle) -> RTCRtpSender:
         """That of a connection's sender."""
         made = cls.__new__(cls)
-        made._begin(sender.kind, transport)
+        made._begin(sender.kind)
+        made._bundle = bundle
         made._attach(sender)
         return made
 
-    def _begin(self, kind: str, transport: RTCDtlsTransport) -> None:
+    def _begin(self, kind: str) -> None:
         self._kind = kind
-        self._transport = transport
         self._sender: RtpSender | None = None
         self._waiting = None
         self._encoders: list[Encoder] = []
-        self._ssrc, self._rtx_ssrc = randbits(32), randbits(32)
         self._report = RTCStatsReport()
         self._stopped = False
 
@@ -75,7 +77,12 @@ class RTCRtpSender(Private):
         sender.on("error", self._failed)
         sender.on("stopped", self._ended)
         encoding = sender._data.encodings[0]
-        self._ssrc, self._rtx_ssrc = encoding.ssrc, encoding.rtx_ssrc or self._rtx_ssrc
+        self._ssrc, self._rtx_ssrc = encoding.ssrc, encoding.rtx_ssrc or randbits(32)
+        self._stopped = sender._stopped
+
+    @cached_property
+    def _transport(self) -> RTCDtlsTransport:
+        return self._bundle.view(RTCDtlsTransport)
 
     @cached_property
     def _stream_id(self) -> str:

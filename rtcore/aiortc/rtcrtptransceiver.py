@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rtcore.connection import RtpTransceiver
@@ -14,7 +15,7 @@ from .rtcrtpreceiver import RTCRtpReceiver
 from .rtcrtpsender import RTCRtpSender
 
 if TYPE_CHECKING:
-    from .rtcdtlstransport import RTCDtlsTransport
+    from ._bundle import Bundle
 
 __all__ = ["RTCRtpTransceiver"]
 
@@ -22,27 +23,29 @@ __all__ = ["RTCRtpTransceiver"]
 class RTCRtpTransceiver:
     """Made by `RTCPeerConnection.addTrack`, `addTransceiver`, or an offer of the other end's."""
 
+    _bundle: Bundle
+
     def __init__(
         self, kind: str, receiver: RTCRtpReceiver, sender: RTCRtpSender, direction: str = "sendrecv"
     ) -> None:
+        self._begin(kind, direction)
+        self._receiver, self._sender = receiver, sender
+
+    @classmethod
+    def _of(cls, transceiver: RtpTransceiver, bundle: Bundle) -> RTCRtpTransceiver:
+        """That of a peer connection's. Its sender and receiver are made when somebody asks for them."""
+        made = cls.__new__(cls)
+        made._begin(transceiver.kind, transceiver.direction)
+        made._transceiver, made._bundle = transceiver, bundle
+        if transceiver.sender.track is not None:
+            made._sender = RTCRtpSender._of(transceiver.sender, bundle)  # it is what makes the encoder
+        return made
+
+    def _begin(self, kind: str, direction: str) -> None:
         self._kind = kind
-        self._receiver = receiver
-        self._sender = sender
         self._direction = direction
         self._stopped = False
         self._transceiver: RtpTransceiver | None = None  # of senders and receivers made by hand: none
-
-    @classmethod
-    def _of(cls, transceiver: RtpTransceiver, transport: RTCDtlsTransport) -> RTCRtpTransceiver:
-        """That of a peer connection's transceiver."""
-        made = cls(
-            transceiver.kind,
-            RTCRtpReceiver._of(transceiver.receiver, transport),
-            RTCRtpSender._of(transceiver.sender, transport),
-            transceiver.direction,
-        )
-        made._transceiver = transceiver
-        return made
 
     @property
     def currentDirection(self) -> str | None:
@@ -79,10 +82,20 @@ class RTCRtpTransceiver:
         """What comes in."""
         return self._receiver
 
+    @cached_property
+    def _receiver(self) -> RTCRtpReceiver:
+        assert self._transceiver is not None  # else it was given
+        return RTCRtpReceiver._of(self._transceiver.receiver, self._bundle)
+
     @property
     def sender(self) -> RTCRtpSender:
         """What goes out."""
         return self._sender
+
+    @cached_property
+    def _sender(self) -> RTCRtpSender:
+        assert self._transceiver is not None
+        return RTCRtpSender._of(self._transceiver.sender, self._bundle)
 
     @property
     def stopped(self) -> bool:

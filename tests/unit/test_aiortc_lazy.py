@@ -119,6 +119,42 @@ async def test_transports_asked_after_the_end(module: Any) -> None:
 
 @each
 @live
+async def test_senders_and_receivers_asked_late(module: Any) -> None:
+    """Of a connection in use, and of one that has ended."""
+    one, other = peer(module), peer(module)
+    track = module.AudioStreamTrack()
+    transceiver = one.addTransceiver(track)
+    one.addTransceiver("video")
+    await connect((module, module), one, other)
+    await until(lambda: other.connectionState == "connected")
+    assert transceiver.sender is one.getSenders()[0]
+    assert [sender.track for sender in one.getSenders()] == [track, None]
+    assert [receiver.track.readyState for receiver in other.getReceivers()[:1]] == ["live"]
+    assert other.getTransceivers()[0].receiver is other.getReceivers()[0]
+    await one.close()
+    await other.close()
+    assert [receiver.track.kind for receiver in other.getReceivers()] == ["audio", "video"]
+    for receiver in other.getReceivers():
+        with pytest.raises(module.mediastreams.MediaStreamError):
+            await asyncio.wait_for(receiver.track.recv(), 5)
+        assert receiver.track.readyState == "ended"
+    track.stop()
+
+
+@live
+async def test_a_sender_asked_after_the_end_sends_nothing() -> None:
+    """aiortc's says by its transport that it is closed."""
+    one = peer(rtcore.aiortc)
+    transceiver = one.addTransceiver("audio")
+    await one.close()
+    track = rtcore.aiortc.AudioStreamTrack()
+    transceiver.sender.replaceTrack(track)
+    assert transceiver.sender.track is None
+    assert (transceiver.sender.transport.state, track.readyState) == ("closed", "live")
+
+
+@each
+@live
 async def test_all_share_one_transport(module: Any) -> None:
     one, other = peer(module), peer(module)
     channel = one.createDataChannel("chat")
