@@ -65,6 +65,9 @@ rt_peer *rt_worker_peer_machine(rt_worker_peer *peer);
 uint32_t rt_worker_peer_sockets(const rt_worker_peer *peer);
 /* Routes by the current local ufrag; call after rt_ice_restart. */
 rt_status rt_worker_peer_restarted(rt_worker_peer *peer);
+/* rt_ice_set_local_credentials, and routes by them. RT_EXISTS: another peer of the worker has this ufrag. Nothing is
+ * changed by a failure. */
+rt_status rt_worker_peer_set_credentials(rt_worker_peer *peer, rt_span ufrag, rt_span pwd);
 /* Tells the agent of the peer's sockets once more: a restarted one gathers again. */
 rt_status rt_worker_peer_gather(rt_worker_peer *peer);
 /* Its media begins (rt_peer_start_media): `random` and `ntp_offset` of `config` are filled in. Frames that wait for

@@ -204,6 +204,17 @@ rt_status rt_worker_peer_restarted(rt_worker_peer *peer)
     return set_name(peer);
 }
 
+rt_status rt_worker_peer_set_credentials(rt_worker_peer *peer, rt_span ufrag, rt_span pwd)
+{
+    rt_status status = rt_routes_set_ufrag(&peer->worker->routes, peer, &peer->route, ufrag);
+    if (status != RT_OK)
+        return status;
+    status = rt_ice_set_local_credentials(rt_peer_ice(peer->machine), ufrag, pwd);
+    if (status != RT_OK)
+        (void)set_name(peer); /* its place in the map is free: it was given up just now */
+    return status;
+}
+
 rt_status rt_worker_peer_gather(rt_worker_peer *peer)
 {
     rt_status status = RT_OK;

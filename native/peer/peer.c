@@ -140,6 +140,16 @@ rt_status rt_peer_set_dtls_role(rt_peer *peer, rt_dtls_role role, rt_time now)
     return RT_OK;
 }
 
+rt_status rt_peer_set_sctp_port(rt_peer *peer, uint16_t local_port)
+{
+    if (peer->closed)
+        return RT_CLOSED;
+    if (peer->sctp)
+        return RT_EXISTS;
+    peer->sctp_config.local_port = local_port;
+    return RT_OK;
+}
+
 rt_status rt_peer_start_sctp(rt_peer *peer, uint16_t remote_port, uint32_t remote_max_message_size, rt_time now)
 {
     if (peer->closed)

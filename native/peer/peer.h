@@ -45,6 +45,8 @@ rt_status rt_peer_add_fingerprint(rt_peer *peer, rt_hash hash, rt_span digest, r
 rt_status rt_peer_set_certificate(rt_peer *peer, rt_certificate *certificate);
 /* From a=setup; once. */
 rt_status rt_peer_set_dtls_role(rt_peer *peer, rt_dtls_role role, rt_time now);
+/* Our own a=sctp-port, 5000 unless it is set; before rt_peer_start_sctp(), afterwards RT_EXISTS. */
+rt_status rt_peer_set_sctp_port(rt_peer *peer, uint16_t local_port);
 /* The application section: remote a=sctp-port and a=max-message-size. SCTP starts when DTLS is up. */
 rt_status rt_peer_start_sctp(rt_peer *peer, uint16_t remote_port, uint32_t remote_max_message_size, rt_time now);
 /* The first section of media is negotiated. `random` of `config` is filled in. Its packets flow when DTLS is connected

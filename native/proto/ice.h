@@ -80,6 +80,9 @@ void rt_ice_free(rt_ice *ice);
 const char *rt_ice_local_ufrag(const rt_ice *ice);
 const char *rt_ice_local_pwd(const rt_ice *ice);
 
+/* Others than those that were drawn: 4 to 256 and 22 to 256 letters, digits, + and / (RFC 8839 section 5.4), else
+ * RT_INVALID. RT_UNEXPECTED when there are candidates already, or the remote credentials: these were signalled. */
+rt_status rt_ice_set_local_credentials(rt_ice *ice, rt_span ufrag, rt_span pwd);
 /* Before the first check; afterwards roles change by conflict only. */
 rt_status rt_ice_set_controlling(rt_ice *ice, bool controlling);
 bool rt_ice_controlling(const rt_ice *ice);

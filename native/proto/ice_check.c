@@ -122,7 +122,7 @@ void rt_ice_switch_role(rt_ice *ice, bool controlling)
 static size_t write_request(const rt_ice *ice, const rt_ice_session *session, const rt_ice_link *link,
                             const rt_ice_exchange *exchange, rt_buffer out)
 {
-    uint8_t username[RT_ICE_UFRAG_MAX + UFRAG_SIZE + 1];
+    uint8_t username[2 * RT_ICE_UFRAG_MAX];
     rt_writer name = rt_writer_of(rt_buffer_of(username, sizeof username));
     rt_write_span(&name, rt_span_text(session->remote_ufrag));
     rt_write8(&name, ':');
@@ -142,7 +142,7 @@ static size_t write_request(const rt_ice *ice, const rt_ice_session *session, co
 static bool send_request(rt_ice *ice, const rt_ice_session *session, rt_ice_link *link, rt_ice_exchange *exchange,
                          rt_batch *out, rt_time now)
 {
-    enum { ROOM = 640 }; /* both user name fragments at their longest take 268 of it */
+    enum { ROOM = 640 }; /* both user name fragments at their longest take 513 of it */
     uint8_t *room = rt_batch_reserve(out, ROOM);
     if (!room)
         return false;

@@ -88,8 +88,7 @@ typedef struct rt_ice_server {
 } rt_ice_server;
 
 typedef struct rt_ice_session {
-    char ufrag[UFRAG_SIZE + 1];
-    char pwd[PWD_SIZE + 1];
+    char *ufrag, *pwd;  /* ours */
     char *remote_ufrag; /* NULL: unknown yet */
     char *remote_pwd;
     rt_hmac *local_sha1, *local_sha256; /* the second when a peer first uses it */

@@ -2,19 +2,62 @@
 
 #include <stdlib.h>
 
-rt_ice_session *rt_ice_session_new(rt_ice *ice)
+static char *copy_text(rt_span text)
+{
+    char *copy = malloc(text.size + 1);
+    if (copy) {
+        memcpy(copy, text.data, text.size);
+        copy[text.size] = 0;
+    }
+    return copy;
+}
+
+static void free_text(char *text)
+{
+    if (text)
+        rt_wipe(text, strlen(text));
+    free(text);
+}
+
+/* Without memory the session keeps what it has. */
+static rt_status set_local(rt_ice_session *session, rt_span ufrag, rt_span pwd)
+{
+    char *new_ufrag = copy_text(ufrag), *new_pwd = copy_text(pwd);
+    rt_hmac *hmac = rt_hmac_new(RT_SHA1, pwd);
+    if (!new_ufrag || !new_pwd || !hmac) {
+        free_text(new_ufrag);
+        free_text(new_pwd);
+        rt_hmac_free(hmac);
+        return RT_NO_MEMORY;
+    }
+    free_text(session->ufrag);
+    free_text(session->pwd);
+    rt_hmac_free(session->local_sha1);
+    session->ufrag = new_ufrag;
+    session->pwd = new_pwd;
+    session->local_sha1 = hmac;
+    return RT_OK;
+}
+
+static rt_ice_session *session_of(rt_span ufrag, rt_span pwd)
 {
     rt_ice_session *session = calloc(1, sizeof *session);
-    if (!session)
-        return NULL;
-    rt_random_text(ice->config.random, session->ufrag, UFRAG_SIZE);
-    rt_random_text(ice->config.random, session->pwd, PWD_SIZE);
-    session->first_valid = RT_NEVER;
-    session->local_sha1 = rt_hmac_new(RT_SHA1, rt_span_text(session->pwd));
-    if (!session->local_sha1) {
+    if (session && set_local(session, ufrag, pwd) != RT_OK) {
         free(session);
         return NULL;
     }
+    if (session)
+        session->first_valid = RT_NEVER;
+    return session;
+}
+
+rt_ice_session *rt_ice_session_new(rt_ice *ice)
+{
+    char ufrag[UFRAG_SIZE + 1] = {0}, pwd[PWD_SIZE + 1] = {0};
+    rt_random_text(ice->config.random, ufrag, UFRAG_SIZE);
+    rt_random_text(ice->config.random, pwd, PWD_SIZE);
+    rt_ice_session *session = session_of(rt_span_text(ufrag), rt_span_text(pwd));
+    rt_wipe(pwd, sizeof pwd);
     return session;
 }
 
@@ -31,10 +74,10 @@ void rt_ice_session_free(rt_ice *ice, rt_ice_session *session)
     rt_hmac_free(session->local_sha1);
     rt_hmac_free(session->local_sha256);
     rt_hmac_free(session->remote_sha1);
-    if (session->remote_pwd)
-        rt_wipe(session->remote_pwd, strlen(session->remote_pwd));
-    free(session->remote_ufrag);
-    free(session->remote_pwd);
+    free_text(session->ufrag);
+    free_text(session->pwd);
+    free_text(session->remote_ufrag);
+    free_text(session->remote_pwd);
     free(session->locals);
     free(session->preferences);
     free(session->remotes);
@@ -42,16 +85,6 @@ void rt_ice_session_free(rt_ice *ice, rt_ice_session *session)
     free(session->queries);
     rt_wipe(session, sizeof *session);
     free(session);
-}
-
-static char *copy_text(rt_span text)
-{
-    char *copy = malloc(text.size + 1);
-    if (copy) {
-        memcpy(copy, text.data, text.size);
-        copy[text.size] = 0;
-    }
-    return copy;
 }
 
 rt_status rt_ice_session_set_remote(rt_ice_session *session, rt_span ufrag, rt_span pwd)
@@ -111,16 +144,12 @@ static bool valid_text(rt_span text, size_t least, size_t most)
 static rt_ice_session *session_for_restarted_peer(rt_ice *ice)
 {
     const rt_ice_session *now = ice->now;
-    rt_ice_session *session = rt_ice_session_new(ice);
+    rt_ice_session *session = session_of(rt_span_text(now->ufrag), rt_span_text(now->pwd));
     if (!session)
         return NULL;
-    memcpy(session->ufrag, now->ufrag, sizeof session->ufrag);
-    memcpy(session->pwd, now->pwd, sizeof session->pwd);
-    rt_hmac_free(session->local_sha1);
-    session->local_sha1 = rt_hmac_new(RT_SHA1, rt_span_text(session->pwd));
     session->locals = calloc(now->local_count + 1, sizeof *session->locals);
     session->preferences = calloc(now->local_count + 1, sizeof *session->preferences);
-    if (!session->local_sha1 || !session->locals || !session->preferences) {
+    if (!session->locals || !session->preferences) {
         rt_ice_session_free(ice, session);
         return NULL;
     }
@@ -136,6 +165,29 @@ static rt_ice_session *session_for_restarted_peer(rt_ice *ice)
     session->gathering = session->gathering_told = now->gathering;
     session->remote_restarted = true;
     return session;
+}
+
+/* RFC 8839 section 5.4: ice-char. Of others' we are more tolerant. */
+static bool valid_own_text(rt_span text, size_t least, size_t most)
+{
+    if (text.size < least || text.size > most)
+        return false;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!letter && !(c >= '0' && c <= '9') && c != '+' && c != '/')
+            return false;
+    }
+    return true;
+}
+
+rt_status rt_ice_set_local_credentials(rt_ice *ice, rt_span ufrag, rt_span pwd)
+{
+    if (!valid_own_text(ufrag, 4, RT_ICE_UFRAG_MAX - 1) || !valid_own_text(pwd, 22, RT_ICE_PWD_MAX - 1))
+        return RT_INVALID;
+    if (ice->begun || ice->now->local_count > 0)
+        return RT_UNEXPECTED;
+    return set_local(ice->now, ufrag, pwd);
 }
 
 rt_status rt_ice_set_remote_credentials(rt_ice *ice, rt_span ufrag, rt_span pwd, rt_time now)

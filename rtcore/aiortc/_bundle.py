@@ -85,6 +85,11 @@ class Bundle:
         """What this end shows."""
         raise NotImplementedError
 
+    @property
+    def data_mid(self) -> str | None:
+        """The name of the section for data channels; None without one."""
+        return None
+
     def bind(self) -> Peer:
         """The native peer, made when it is first needed. There must be a running event loop."""
         raise NotImplementedError
@@ -109,7 +114,7 @@ class Bundle:
         """Until it is connected, or has failed."""
         raise NotImplementedError
 
-    def start_sctp(self, remote_port: int, max_message_size: int) -> None:
+    def start_sctp(self, local_port: int, remote_port: int, max_message_size: int) -> None:
         """The association."""
         raise NotImplementedError
 
@@ -237,6 +242,10 @@ class ConnectionBundle(Bundle):
     def certificate(self) -> Certificate:
         return self._connection.certificate
 
+    @property
+    def data_mid(self) -> str | None:
+        return self._connection.data_mid
+
     def bind(self) -> Peer:
         self._connection._bind()
         return self.transport.peer
@@ -256,7 +265,7 @@ class ConnectionBundle(Bundle):
     async def start_dtls(self, parameters: RTCDtlsParameters, role: str) -> None:
         raise self._negotiated()
 
-    def start_sctp(self, remote_port: int, max_message_size: int) -> None:
+    def start_sctp(self, local_port: int, remote_port: int, max_message_size: int) -> None:
         raise self._negotiated()
 
     def add_sender(self, kind: str, parameters: RTCRtpSendParameters, ssrc: int, rtx_ssrc: int) -> RtpSender:
@@ -306,6 +315,11 @@ class Connection(PeerConnection):
     def gathers(self) -> bool:
         """Whether the local description needs candidates."""
         return self._negotiation.transport_position is not None
+
+    @property
+    def data_mid(self) -> str | None:
+        """The name of the section for data channels, once a description has it."""
+        return self._negotiation.data_mid
 
     @property
     def has_data(self) -> bool:

@@ -7,6 +7,7 @@ step by step: ICE, DTLS, SCTP, and a section for each sender and receiver.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -38,12 +39,16 @@ __all__ = ["OwnBundle"]
 
 _FAILED_AFTER = 30.0
 _DISCONNECTED_AFTER = 5.0
+_UFRAG = re.compile("[a-zA-Z0-9+/]{4,256}")
+_PWD = re.compile("[a-zA-Z0-9+/]{22,256}")
 
 
 class OwnBundle(Bundle):
     """Belongs to the event loop in which its peer is first needed."""
 
-    def __init__(self, urls: Sequence[str]) -> None:
+    def __init__(self, urls: Sequence[str], ufrag: str | None = None, pwd: str | None = None) -> None:
+        """`ufrag` and `pwd`: our credentials, drawn where they are not given. `ValueError` unless they are of
+        ICE's characters and lengths (RFC 8839 section 5.4)."""
         from . import rtcsctptransport  # which is a view of this
 
         super().__init__()
@@ -51,6 +56,7 @@ class OwnBundle(Bundle):
         self._arrived: Callable[[DataChannel], None] | None = None
         self._wants_control = False
         self._servers = stun_addresses(urls)
+        self._ufrag, self._pwd = _checked(ufrag, _UFRAG), _checked(pwd, _PWD)
         self._certificate: Certificate | None = None
         mtu = rtcsctptransport.path_mtu()
         sizes = {} if mtu is None else {"mtu": mtu, "max_mtu": mtu}
@@ -92,7 +98,9 @@ class OwnBundle(Bundle):
         if not self.transport.running:
             driver = Driver.attach(None)
             try:
-                self.transport.start(driver, self.certificate)
+                peer = self.transport.start(driver, self.certificate)
+                if self._ufrag is not None or self._pwd is not None:
+                    peer.set_local_credentials(self._ufrag or peer.local_ufrag, self._pwd or peer.local_pwd)
             except BaseException:
                 driver.release()
                 raise
@@ -180,10 +188,10 @@ class OwnBundle(Bundle):
         while self.dtls_state in ("new", "connecting"):
             await self._waiters.change()
 
-    def start_sctp(self, remote_port: int, max_message_size: int) -> None:
+    def start_sctp(self, local_port: int, remote_port: int, max_message_size: int) -> None:
         """When DTLS is connected."""
         self.bind()
-        self.transport.start_data(remote_port, max_message_size)
+        self.transport.start_data(remote_port, max_message_size, local_port=local_port)
 
     def add_channel(self, options: ChannelOptions) -> DataChannel:
         self._require_open()
@@ -293,6 +301,12 @@ class OwnBundle(Bundle):
             self._media.close()
             self.transport.close()
             self.changed()
+
+
+def _checked(credential: str | None, form: re.Pattern[str]) -> str | None:
+    if credential is not None and not form.fullmatch(credential):
+        raise ValueError(f"a credential of ICE is of the form {form.pattern} (RFC 8839 section 5.4)")
+    return credential
 
 
 _ALGORITHMS = ("sha-256", "sha-384", "sha-512")

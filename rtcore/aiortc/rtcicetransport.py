@@ -212,13 +212,11 @@ class RTCIceGatherer(Emitter, Private):
         local_username: str | None = None,
         local_password: str | None = None,
     ) -> None:
-        """By hand. `ValueError` for malformed URLs; `NotSupportedError` for credentials: rtcore draws
-        them."""
+        """By hand. Credentials that are not given are drawn. `ValueError` for malformed URLs and
+        credentials."""
         from ._own_bundle import OwnBundle
 
-        if local_username is not None or local_password is not None:
-            raise NotSupportedError("the credentials are drawn: getLocalParameters() tells them")
-        bundle = OwnBundle(stun_urls(iceServers, iceTransportPolicy))
+        bundle = OwnBundle(stun_urls(iceServers, iceTransportPolicy), local_username, local_password)
         bundle.show(RTCIceGatherer, self)
         self._attach(bundle)
 

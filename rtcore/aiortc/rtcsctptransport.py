@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from rtcore.connection import DataChannel
-from rtcore.errors import InvalidStateError, NotSupportedError
+from rtcore.errors import InvalidStateError
 
 from ._bundle import Bundle
 from ._emitter import Emitter
@@ -25,7 +25,7 @@ LOCAL_MAX_MESSAGE_SIZE = 1024 * 1024
 """The largest message that is taken, bytes: what is set here counts for connections made afterwards."""
 
 _REMOTE_MAX_MESSAGE_SIZE = 65536  # RFC 8841 section 6
-_PORT = 5000
+_PORT, _LAST_PORT = 5000, 65535
 _DEFAULT_USERDATA = USERDATA_MAX_LENGTH
 _OVERHEAD = 12 + 16 + 37  # SCTP's headers of a packet and of a chunk, DTLS
 _SMALLEST_MTU, _LARGEST_MTU = 548, 65507
@@ -51,9 +51,10 @@ class RTCSctpTransport(Emitter, Private):
     def __init__(self, transport: RTCDtlsTransport, port: int = 5000) -> None:
         if transport.state == "closed":
             raise InvalidStateError("the DTLS transport is closed")
-        if port != _PORT:
-            raise NotSupportedError(f"the port is {_PORT} at this end, not {port}")
+        if not 1 <= port <= _LAST_PORT:
+            raise ValueError(f"a port is 1 to {_LAST_PORT}, not {port}")
         self._attach(transport._bundle)
+        self._port = port
 
     @classmethod
     def _of(cls, bundle: Bundle) -> Self:
@@ -64,7 +65,7 @@ class RTCSctpTransport(Emitter, Private):
 
     def _attach(self, bundle: Bundle) -> None:
         Emitter.__init__(self)
-        self.mid: str | None = None
+        self._port = _PORT
         self._run_on(bundle)
 
     def _run_on(self, bundle: Bundle) -> None:
@@ -86,7 +87,12 @@ class RTCSctpTransport(Emitter, Private):
     @property
     def port(self) -> int:
         """Ours, of SCTP."""
-        return _PORT
+        return self._port
+
+    @property
+    def mid(self) -> str | None:
+        """The name of its section; None until there is one."""
+        return self._bundle.data_mid
 
     @property
     def state(self) -> str:
@@ -116,7 +122,7 @@ class RTCSctpTransport(Emitter, Private):
         """By hand: what the other end has. Nothing if it began already."""
         if self.state == "new":
             size = remoteCaps.maxMessageSize if remoteCaps is not None else _REMOTE_MAX_MESSAGE_SIZE
-            self._bundle.start_sctp(remotePort, size)
+            self._bundle.start_sctp(self._port, remotePort, size)
 
     async def stop(self) -> None:
         """Closes its channels. The association ends with the DTLS transport."""

@@ -185,12 +185,12 @@ class Transport:
         if before is None or before.remote_ufrag != agreement.remote_ufrag:
             peer.set_remote_credentials(agreement.remote_ufrag, agreement.remote_pwd)
 
-    def start_data(self, remote_port: int, max_message_size: int) -> None:
-        """Once: what the other end's SCTP is. Channels made before open now."""
+    def start_data(self, remote_port: int, max_message_size: int, *, local_port: int = 5000) -> None:
+        """Once: what the other end's SCTP is, and our port. Channels made before open now."""
         self._data_agreed = True
         self.sctp_state = "connecting"
         self.remote_max_message_size = max_message_size
-        self.peer.start_sctp(remote_port, max_message_size)
+        self.peer.start_sctp(remote_port, max_message_size, local_port=local_port)
         waiting, self._unopened = self._unopened, []
         for channel in waiting:
             try:

@@ -107,6 +107,7 @@ cdef extern from "proto/ice.h" nogil:
         rt_ice *ice, uint16_t socket, const rt_addr *address, uint16_t preference, rt_time now)
     rt_status rt_ice_add_server(rt_ice *ice, uint16_t server, const rt_addr *address, rt_time now)
     void rt_ice_end_of_local(rt_ice *ice, rt_time now)
+    rt_status rt_ice_set_local_credentials(rt_ice *ice, rt_span ufrag, rt_span pwd)
     rt_status rt_ice_set_remote_credentials(rt_ice *ice, rt_span ufrag, rt_span pwd, rt_time now)
     rt_status rt_ice_add_remote(rt_ice *ice, const rt_ice_candidate *candidate, rt_time now)
     void rt_ice_end_of_remote(rt_ice *ice, rt_time now)

@@ -145,6 +145,12 @@ class Agent:
         """
     def end_of_local(self, now: float) -> None:
         """No more hosts and servers will come: gathering completes when the servers are done."""
+    def set_local_credentials(self, ufrag: str, pwd: str) -> None:
+        """Others than those that were drawn: before the first candidate and the remote credentials, then
+        `ConnectionError`.
+
+        `ValueError` unless they are 4 to 256 and 22 to 256 letters, digits, + and / (RFC 8839 section 5.4).
+        """
     def set_remote_credentials(self, ufrag: str, pwd: str, now: float) -> None:
         """Checks begin with the first credentials; others are the peer's restart.
 

@@ -523,6 +523,19 @@ cdef class Agent:
         """No more hosts and servers will come: gathering completes when the servers are done."""
         rt_ice_end_of_local(self.ice, to_time(now, "now"))
 
+    def set_local_credentials(self, ufrag, pwd):
+        """Others than those that were drawn: before the first candidate and the remote credentials, then
+        `ConnectionError`.
+
+        `ValueError` unless they are 4 to 256 and 22 to 256 letters, digits, + and / (RFC 8839 section 5.4).
+        """
+        cdef bytes user = ufrag.encode()
+        cdef bytes password = pwd.encode()
+        check(
+            rt_ice_set_local_credentials(self.ice, text_span(user), text_span(password)),
+            "local credentials",
+        )
+
     def set_remote_credentials(self, ufrag, pwd, now):
         """Checks begin with the first credentials; others are the peer's restart.
 

@@ -86,6 +86,10 @@ class Peer:
     def local_ufrag(self) -> str: ...
     @property
     def local_pwd(self) -> str: ...
+    def set_local_credentials(self, ufrag: str, pwd: str) -> None:
+        """Others than those that were drawn, before gathering: `ConnectionError` afterwards. `ValueError`
+        unless they are 4 to 256 and 22 to 256 letters, digits, + and / (RFC 8839 section 5.4), or if another
+        peer of the worker has this ufrag."""
     @property
     def controlling(self) -> bool: ...
     def set_controlling(self, controlling: bool) -> None:
@@ -131,7 +135,7 @@ class Peer:
         """Another one than that of the construction. `ConnectionError` after `set_dtls_role()`."""
     def set_dtls_role(self, role: str) -> None:
         """Either "client" or "server"; `ConnectionError` when it is the other one already."""
-    def start_sctp(self, remote_port: int, remote_max_message_size: int) -> None:
+    def start_sctp(self, remote_port: int, remote_max_message_size: int, *, local_port: int = 5000) -> None:
         """Once; SCTP starts when DTLS is up. `remote_max_message_size` 0: no limit. `ValueError` the second
         time."""
     def export_keying_material(self, label: str, size: int) -> bytes:

@@ -101,6 +101,7 @@ from rtcore.native.worker_core cimport (
     rt_peer_sctp,
     rt_peer_set_certificate,
     rt_peer_set_dtls_role,
+    rt_peer_set_sctp_port,
     rt_peer_start_sctp,
     rt_sctp,
     rt_sctp_send_room,
@@ -117,6 +118,7 @@ from rtcore.native.worker_core cimport (
     rt_worker_peer_gather,
     rt_worker_peer_machine,
     rt_worker_peer_restarted,
+    rt_worker_peer_set_credentials,
     rt_worker_remove_peer,
     rt_worker_unbind,
 )
@@ -314,6 +316,20 @@ cdef class Peer(Tenant):
     @property
     def local_pwd(self):
         return self.pwd
+
+    def set_local_credentials(self, ufrag, pwd):
+        """Others than those that were drawn, before gathering: `ConnectionError` afterwards. `ValueError`
+        unless they are 4 to 256 and 22 to 256 letters, digits, + and / (RFC 8839 section 5.4), or if another
+        peer of the worker has this ufrag."""
+        cdef bytes name = ufrag.encode("utf-8")
+        cdef bytes secret = pwd.encode("utf-8")
+        cdef rt_span name_span = rt_span_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+        cdef rt_span secret_span = rt_span_of(PyBytes_AS_STRING(secret), PyBytes_GET_SIZE(secret))
+        self.enter()
+        cdef rt_status status = rt_worker_peer_set_credentials(self.peer, name_span, secret_span)
+        self.leave()
+        check(status, "set_local_credentials")
+        self.read_credentials()
 
     @property
     def controlling(self):
@@ -556,15 +572,18 @@ cdef class Peer(Tenant):
         self.flush_and_leave()
         check(status, "set_dtls_role")
 
-    def start_sctp(self, remote_port, remote_max_message_size):
+    def start_sctp(self, remote_port, remote_max_message_size, *, local_port=5000):
         """Once; SCTP starts when DTLS is up. `remote_max_message_size` 0: no limit. `ValueError` the second
         time."""
         cdef uint16_t port = number(remote_port, 1, 65535, "remote_port")
+        cdef uint16_t own_port = number(local_port, 1, 65535, "local_port")
         cdef uint32_t size = number(
             min(remote_max_message_size, 0xFFFFFFFF), 0, 0xFFFFFFFF, "remote_max_message_size"
         )
         cdef rt_peer *machine = self.enter()
-        cdef rt_status status = rt_peer_start_sctp(machine, port, size, rt_worker_now())
+        cdef rt_status status = rt_peer_set_sctp_port(machine, own_port)
+        if status == RT_OK:
+            status = rt_peer_start_sctp(machine, port, size, rt_worker_now())
         if status == RT_OK:
             self.empty_room = rt_sctp_send_room(rt_peer_sctp(machine))
             self.largest = size

@@ -161,6 +161,7 @@ cdef extern from "peer/peer.h" nogil:
     rt_status rt_peer_add_fingerprint(rt_peer *peer, rt_hash hash, rt_span digest, rt_time now)
     rt_status rt_peer_set_certificate(rt_peer *peer, rt_certificate *certificate)
     rt_status rt_peer_set_dtls_role(rt_peer *peer, rt_dtls_role role, rt_time now)
+    rt_status rt_peer_set_sctp_port(rt_peer *peer, uint16_t local_port)
     rt_status rt_peer_start_sctp(
         rt_peer *peer, uint16_t remote_port, uint32_t remote_max_message_size, rt_time now)
     void rt_peer_get_stats(const rt_peer *peer, rt_peer_stats *out)
@@ -224,6 +225,7 @@ cdef extern from "io/worker.h" nogil:
     rt_status rt_worker_peer_gather(rt_worker_peer *peer)
     rt_peer *rt_worker_peer_machine(rt_worker_peer *peer)
     rt_status rt_worker_peer_restarted(rt_worker_peer *peer)
+    rt_status rt_worker_peer_set_credentials(rt_worker_peer *peer, rt_span ufrag, rt_span pwd)
     void rt_worker_remove_peer(rt_worker_peer *peer)
     void rt_worker_flush(rt_worker_peer *peer)
     void rt_worker_flush_soon(rt_worker_peer *peer)

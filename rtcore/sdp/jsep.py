@@ -149,6 +149,14 @@ class Negotiation:
         return remote is not None and first_data(remote.description) is not None
 
     @property
+    def data_mid(self) -> str | None:
+        """Mid of the section for data channels; None: no description has one that is alive."""
+        for held in (self._pending_local, self._current_local, self._pending_remote, self._current_remote):
+            if held is not None and (index := first_data(held.description)) is not None:
+                return held.description.media[index].mid
+        return None
+
+    @property
     def needs_negotiation(self) -> bool:
         """Whether an offer would change something (W3C WebRTC section 4.7.3)."""
         if self._replace_ufrag or self._generation_untold or (self._data_wanted and not self._data_agreed):

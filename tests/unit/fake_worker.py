@@ -172,8 +172,9 @@ class FakePeer:
         assert role in ("client", "server")
         self.role = role
 
-    def start_sctp(self, remote_port: int, remote_max_message_size: int) -> None:
+    def start_sctp(self, remote_port: int, remote_max_message_size: int, *, local_port: int) -> None:
         assert self.sctp is None, "once"
+        assert local_port == 5000
         self.sctp = (remote_port, remote_max_message_size)
 
     # Channels

@@ -159,9 +159,13 @@ async def test_all_share_one_transport(module: Any) -> None:
     one, other = peer(module), peer(module)
     channel = one.createDataChannel("chat")
     transceiver = one.addTransceiver("audio")
+    assert one.sctp.mid is None
     await connect((module, module), one, other)
     await until(lambda: channel.readyState == "open")
     assert channel.transport is one.sctp
+    assert f"a=mid:{one.sctp.mid}\r\n" in one.localDescription.sdp.partition("m=application")[2]
+    assert {transceiver.mid, one.sctp.mid} == {"0", "1"}
+    assert other.sctp.mid == one.sctp.mid
     assert transceiver.sender.transport is transceiver.receiver.transport is one.sctp.transport
     await one.close()
     await other.close()

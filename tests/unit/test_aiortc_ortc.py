@@ -10,7 +10,7 @@ import pytest
 
 import rtcore.aiortc
 from aiortc_sides import each, live, paired, until
-from rtcore.errors import InvalidStateError, NotSupportedError
+from rtcore.errors import InvalidStateError
 
 
 @dataclass
@@ -18,12 +18,14 @@ class Side:
     """One end, all of it made by hand."""
 
     module: Any
+    credentials: tuple[str | None, str | None] = (None, None)
     gatherer: Any = field(init=False)
     ice: Any = field(init=False)
     dtls: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.gatherer = self.module.RTCIceGatherer(iceServers=[])
+        name, word = self.credentials
+        self.gatherer = self.module.RTCIceGatherer(iceServers=[], local_username=name, local_password=word)
         self.ice = self.module.RTCIceTransport(self.gatherer)
         certificate = self.module.RTCCertificate.generateCertificate()
         self.dtls = self.module.RTCDtlsTransport(self.ice, [certificate])
@@ -45,12 +47,17 @@ class Side:
 
 async def started(sides: tuple[Any, Any]) -> tuple[Side, Side]:
     one, other = Side(sides[0]), Side(sides[1])
+    await joined(one, other)
+    return one, other
+
+
+async def joined(one: Side, other: Side) -> None:
+    """ICE and DTLS."""
     one.ice._connection.ice_controlling = True
     await asyncio.gather(one.gatherer.gather(), other.gatherer.gather())
     await asyncio.gather(one.start(other), other.start(one))
     assert [side.ice.state for side in (one, other)] == ["completed", "completed"]
     assert [side.dtls.state for side in (one, other)] == ["connected", "connected"]
-    return one, other
 
 
 @paired
@@ -80,6 +87,41 @@ async def test_data_channels(sides: tuple[Any, Any]) -> None:
     for side in (one, other):
         await side.stop()
         assert (side.ice.state, side.dtls.state) == ("closed", "closed")
+
+
+@paired
+@live
+async def test_credentials_and_ports_of_ones_own(sides: tuple[Any, Any]) -> None:
+    one, other = Side(sides[0], ("left+/09", "l" * 22)), Side(sides[1], ("right", "R" * 32))
+    assert other.gatherer.getLocalParameters().usernameFragment == "right"
+    await joined(one, other)
+    assert one.gatherer.getLocalParameters().password == "l" * 22
+    first, second = (
+        one.module.RTCSctpTransport(one.dtls, 6000),
+        other.module.RTCSctpTransport(other.dtls, 65535),
+    )
+    assert (first.port, second.port) == (6000, 65535)
+    channels: list[Any] = []
+    second.on("datachannel", channels.append)
+    await asyncio.gather(
+        first.start(second.getCapabilities(), second.port), second.start(first.getCapabilities(), first.port)
+    )
+    channel = one.module.RTCDataChannel(first, one.module.RTCDataChannelParameters(label="by hand"))
+    heard: list[Any] = []
+    channel.on("message", heard.append)
+    await until(lambda: channel.readyState == "open" and channels)
+    channels[0].send("hello")
+    await until(lambda: heard == ["hello"])
+    for side in (one, other):
+        await side.stop()
+
+
+@live
+async def test_one_credential_of_ones_own() -> None:
+    side = Side(rtcore.aiortc, ("only", None))
+    drawn = side.gatherer.getLocalParameters()
+    assert (drawn.usernameFragment, len(drawn.password)) == ("only", 24)
+    await side.ice.stop()
 
 
 @each
@@ -139,11 +181,13 @@ async def test_another_certificate_is_refused(sides: tuple[Any, Any]) -> None:
 
 @live
 async def test_what_is_refused() -> None:
-    with pytest.raises(NotSupportedError, match="drawn"):
-        rtcore.aiortc.RTCIceGatherer(iceServers=[], local_username="user", local_password="password")
+    for name, word in (("user", "p" * 21), ("usr", "p" * 22), ("us r", "p" * 22)):
+        with pytest.raises(ValueError, match="credential"):
+            rtcore.aiortc.RTCIceGatherer(iceServers=[], local_username=name, local_password=word)
     side = Side(rtcore.aiortc)
-    with pytest.raises(NotSupportedError, match="5000"):
-        rtcore.aiortc.RTCSctpTransport(side.dtls, port=5001)
+    for port in (0, 65536):
+        with pytest.raises(ValueError, match="65535"):
+            rtcore.aiortc.RTCSctpTransport(side.dtls, port=port)
     with pytest.raises(ValueError, match="one certificate"):
         rtcore.aiortc.RTCDtlsTransport(side.ice, [])
     await side.ice.stop()

@@ -233,6 +233,56 @@ def test_agents_connect() -> None:
     assert [agent.controlling for agent in wire.agents] == [True, False]
 
 
+def test_credentials_of_ones_own() -> None:
+    """At their longest, both ends' user name fragments make a user name of 513 characters."""
+    wire = Wire()
+    given = [("a+/9" * 64, "p" * 256), ("b" * 256, "Q" * 22)]
+    for agent, (ufrag, pwd) in zip(wire.agents, given, strict=True):
+        agent.set_local_credentials("user", "p" * 22)
+        agent.set_local_credentials(ufrag, pwd)
+        assert (agent.local_ufrag, agent.local_pwd) == (ufrag, pwd)
+    wire.start()
+    assert wire.run(1, wire.completed)
+    with pytest.raises(ConnectionError):
+        wire.agents[0].set_local_credentials("user", "p" * 22)
+    wire.agents[0].restart(wire.now)
+    assert wire.agents[0].local_ufrag != given[0][0]
+
+
+@pytest.mark.parametrize(
+    ("ufrag", "pwd"),
+    [("abc", "p" * 22), ("u" * 257, "p" * 22), ("user", "p" * 21), ("user", "p" * 257), ("us:r", "p" * 22),
+     ("user", "p" * 21 + "="), ("us\0r", "p" * 22), ("usér", "p" * 22), ("", "")],
+)  # fmt: skip
+def test_credentials_that_ice_cannot_have(ufrag: str, pwd: str) -> None:
+    agent = Agent()
+    drawn = agent.local_ufrag, agent.local_pwd
+    with pytest.raises(ValueError, match="local credentials"):
+        agent.set_local_credentials(ufrag, pwd)
+    assert (agent.local_ufrag, agent.local_pwd) == drawn
+
+
+def test_a_restarted_peer_is_told_the_same_credentials() -> None:
+    """Those of one's own outlive the other end's restart."""
+    wire = Wire()
+    wire.agents[0].set_local_credentials("mine", "m" * 22)
+    wire.start()
+    assert wire.run(1, wire.completed)
+    one, two = wire.agents
+    two.restart(wire.now)
+    two.add_host(0, wire.addresses[1], wire.now)
+    two.end_of_local(wire.now)
+    one.set_remote_credentials(two.local_ufrag, two.local_pwd, wire.now)
+    one.add_remote(two.local_candidates[0], wire.now)
+    one.end_of_remote(wire.now)
+    assert (one.local_ufrag, one.local_pwd) == ("mine", "m" * 22)
+    two.set_remote_credentials(one.local_ufrag, one.local_pwd, wire.now)
+    two.add_remote(one.local_candidates[0], wire.now)
+    two.end_of_remote(wire.now)
+    wire.drain()
+    assert wire.run(1, wire.completed)
+
+
 def test_agents_restart_and_fail() -> None:
     wire = Wire()
     wire.start()

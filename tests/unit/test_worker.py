@@ -226,6 +226,30 @@ def test_the_certificate_can_be_set_before_the_dtls_role(worker: Worker) -> None
         side.peer.close()
 
 
+def test_credentials_and_an_sctp_port_of_ones_own(worker: Worker) -> None:
+    """On one socket, where peers are told apart by their user name fragments."""
+    endpoint = worker.bind("127.0.0.1")
+    a, b, c = (Side(worker, controlling=controlling) for controlling in (True, False, False))
+    b.peer.set_local_credentials("mine", "m" * 22)
+    with pytest.raises(ValueError, match="set_local_credentials"):
+        c.peer.set_local_credentials("mine", "c" * 22)
+    drawn = c.peer.local_ufrag
+    with pytest.raises(ValueError, match="set_local_credentials"):
+        c.peer.set_local_credentials("free", "too short")
+    assert c.peer.local_ufrag == drawn
+    b.peer.set_local_credentials("other", "o" * 22)
+    c.peer.set_local_credentials("mine", "c" * 22)
+    assert (b.peer.local_ufrag, b.peer.local_pwd) == ("other", "o" * 22)
+    c.peer.close()
+    join(b, a, endpoints=[endpoint], ports=(6000, 5000))
+    with pytest.raises(ConnectionError):
+        b.peer.set_local_credentials("late", "l" * 22)
+    a.peer.open_channel("x")
+    run([worker], lambda: a.saw("channel_open") and b.saw("channel"))
+    for side in (a, b):
+        side.peer.close()
+
+
 def test_channel_arguments(driven: Worker) -> None:
     a = Side(driven, controlling=True)
     with pytest.raises(ConnectionError):

@@ -70,12 +70,13 @@ def run(workers: list[Worker], until: Callable[[], bool], limit: float = 20) -> 
                 key.data.run()
 
 
-def join(a: Side, b: Side, **gather: Any) -> None:
+def join(a: Side, b: Side, ports: tuple[int, int] = (5000, 5000), **gather: Any) -> None:
+    """`ports`: of SCTP, those of `a` and `b`; the rest is told to `a.peer.gather()`."""
     a.other, b.other = b, a
-    for one, other, role in ((a, b, "client"), (b, a, "server")):
+    for one, other, role, own, remote in ((a, b, "client", *ports), (b, a, "server", *reversed(ports))):
         one.peer.add_fingerprint("sha-256", FINGERPRINT)
         one.peer.set_dtls_role(role)
-        one.peer.start_sctp(5000, 0)
+        one.peer.start_sctp(remote, 0, local_port=own)
         one.peer.set_remote_credentials(other.peer.local_ufrag, other.peer.local_pwd)
     a.peer.gather(**gather or {"interfaces": ["127.0.0.1"]})
     b.peer.gather(interfaces=["127.0.0.1"])
