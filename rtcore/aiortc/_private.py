@@ -10,7 +10,7 @@ which never uses it runs; using it raises `NotImplementedError`. Constants raise
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 __all__ = ["ABSENT", "INSIDE", "Private", "absent", "attributes_of"]
 
@@ -173,14 +173,18 @@ INSIDE: Mapping[str, Mapping[str, str]] = {
 """rtcore's way by the name of a private attribute, without underscores and class before it, by class."""
 
 
-class _Inside:
-    """An attribute that cannot be set, either."""
+class _Unread:
+    """An attribute that is not there as long as it is not set."""
 
     def __init__(self, text: str) -> None:
         self._text = text
 
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
         raise AttributeError(self._text)
+
+
+class _Inside(_Unread):
+    """An attribute that cannot be set, either."""
 
     def __set__(self, instance: object, value: object) -> NoReturn:
         raise AttributeError(self._text)
@@ -190,25 +194,14 @@ class Private:
     """For classes of this layer: using what is private to aiortc's raises an `AttributeError` that names
     rtcore's way, where there is one. Setting attributes with one underscore is not noticed.
 
-    It makes reading any attribute slower: not for what is called with each message."""
+    By descriptors: a `__getattr__` would make reading any other attribute slower."""
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         for name, way in INSIDE.get(cls.__name__, {}).items():
-            mangled = f"_{cls.__name__}__{name}"
-            text = f"{mangled} is private to aiortc: rtcore's way is {way}"
-            setattr(cls, mangled, _Inside(text))
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            text = f"{type(self).__name__!r} object has no attribute {name!r}"
-            for base in type(self).__mro__:
-                short = name.removeprefix(f"_{base.__name__}").strip("_")
-                if name.startswith("_") and (way := INSIDE.get(base.__name__, {}).get(short)):
-                    text += f", which is private to aiortc: rtcore's way is {way}"
-                    break
-            raise AttributeError(text, name=name, obj=self)
+            for form, made in ((f"_{cls.__name__}__{name}", _Inside), (f"_{name}", _Unread)):
+                if form not in vars(cls):
+                    setattr(cls, form, made(f"{form} is private to aiortc: rtcore's way is {way}"))
 
 
 class _Absent(type):
