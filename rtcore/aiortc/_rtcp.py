@@ -197,6 +197,8 @@ class RtcpPsfbPacket:
     fci: bytes = b""
 
     def __bytes__(self) -> bytes:
+        if self.fmt == RTCP_PSFB_PLI and not self.fci:
+            return bytes(rtcp.Pli(self.ssrc, self.media_ssrc))
         return pack_rtcp_packet(RTCP_PSFB, self.fmt, pack("!LL", self.ssrc, self.media_ssrc) + self.fci)
 
     @classmethod
@@ -235,7 +237,10 @@ class RtcpRtpfbPacket:
     def __bytes__(self) -> bytes:
         fci = self.fci
         if self.lost:
-            fci = bytes(rtcp.Nack(0, 0, self.lost))[FEEDBACK_HEADER_LENGTH:]
+            nack = bytes(rtcp.Nack(self.ssrc, self.media_ssrc, self.lost))
+            if self.fmt == RTCP_RTPFB_NACK:
+                return nack
+            fci = nack[FEEDBACK_HEADER_LENGTH:]
         return pack_rtcp_packet(RTCP_RTPFB, self.fmt, pack("!LL", self.ssrc, self.media_ssrc) + fci)
 
     @classmethod
