@@ -6,6 +6,8 @@ of media, in real time: what is sent, and what comes back (RTCP, STUN). That the
 where they do.
 
 - rtcore: `rtcore.Fanout`, with pacing, retransmission and congestion control.
+- rtcore by tracks: an `EncodedSource` per sender, with the same.
+- rtcore.aiortc: aiortc's program under aiortc's names, over rtcore.
 - aiortc: a track per sender with `av.Packet`, what it has for frames that are encoded already; with
   retransmission.
 - aiortc, bare: `RtpPacket` and `RTCDtlsTransport._send_rtp()`, without any of these.
@@ -25,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -36,10 +39,11 @@ from aiortc import rtcdtlstransport
 from aiortc.rtp import RtpPacket
 
 import rtcore
+import rtcore.aiortc
 from benchmarks.peers import aiortc_loopback  # noqa: F401
 from benchmarks.peers.audience import ADDRESS, Audience
-from rtcore.native.frame import EncodedFrame
-from rtcore.sdp import default_codecs
+from rtcore.media import EncodedFrame, EncodedSource
+from rtcore.sdp import RtpCodec, default_codecs
 
 VIDEO_FRAME = 6600  # 1.58 Mbit/s
 VIDEO_PACKETS = 6  # of a frame, for payloads of 1,100 to 1,319 bytes
@@ -47,6 +51,7 @@ AUDIO_FRAME = 160  # 64 kbit/s
 HEADERS = 50  # of a packet: RTP with extensions, the payload's descriptor, SRTP's tag
 VIDEO_TIMES, AUDIO_TIMES = (0, 1 / 30, 2 / 30), (0, 0.02, 0.04, 0.06, 0.08)
 SCHEDULE = sorted([(at, "video") for at in VIDEO_TIMES] + [(at, "audio") for at in AUDIO_TIMES])
+START_BITRATE = 3_000_000
 WARM_UP, ROUNDS, TENTHS = 30, 8, 5  # tenths of a second before; how often, and of how many tenths
 COUNTS = (10, 100)
 
@@ -112,6 +117,29 @@ class Floor(Server):
         return self.ask(0), []
 
 
+def codec_of(kind: str) -> RtpCodec:
+    name = {"video": "VP8", "audio": "opus"}[kind]
+    return next(codec for codec in default_codecs(kind) if codec.name == name)
+
+
+def frame_of(kind: str, number: int, key: bool) -> EncodedFrame:
+    if kind == "audio":
+        return EncodedFrame(bytes(AUDIO_FRAME), codec="opus", timestamp=960 * number)
+    head = b"\x10\x00\x00\x9d\x01\x2a\x80\x02\xe0\x01" if key else b"\x11\x00\x00"
+    data = head + bytes(VIDEO_FRAME - len(head))
+    return EncodedFrame(data, codec="VP8", timestamp=3000 * number, key=key)
+
+
+async def answered(pc: rtcore.PeerConnection, audience: Audience) -> None:
+    """Connects it."""
+    await pc.set_local_description()
+    await pc.gathered()
+    assert pc.local_description is not None
+    answer = await audience.answer(pc.local_description.sdp)
+    await pc.set_remote_description({"type": "answer", "sdp": answer})
+    await pc.connected()
+
+
 class Rtcore(Server):
     threaded = False
 
@@ -119,35 +147,20 @@ class Rtcore(Server):
         super().__init__(stack)
         self.worker = stack.enter_context(rtcore.Worker(threaded=self.threaded))
         self.endpoint = self.worker.bind(ADDRESS)
-        self.fans = {
-            kind: rtcore.Fanout(next(c for c in default_codecs(kind) if c.name == name))
-            for kind, name in (("video", "VP8"), ("audio", "opus"))
-        }
+        self.fans = {kind: rtcore.Fanout(codec_of(kind)) for kind in ("video", "audio")}
         self.number = itertools.count()
         self.key = True
 
     async def join(self, audience: Audience) -> None:
         pc = await self.stack.enter_async_context(
-            rtcore.PeerConnection(worker=self.worker, endpoints=self.endpoint, start_bitrate=3_000_000)
+            rtcore.PeerConnection(worker=self.worker, endpoints=self.endpoint, start_bitrate=START_BITRATE)
         )
         for fan in self.fans.values():
             pc.add_track(fan.track())
-        await pc.set_local_description()
-        await pc.gathered()
-        assert pc.local_description is not None
-        answer = await audience.answer(pc.local_description.sdp)
-        await pc.set_remote_description({"type": "answer", "sdp": answer})
-        await pc.connected()
+        await answered(pc, audience)
 
     async def send(self, kind: str) -> None:
-        number = next(self.number)
-        if kind == "audio":
-            frame = EncodedFrame(bytes(AUDIO_FRAME), codec="opus", timestamp=960 * number)
-        else:
-            head = b"\x10\x00\x00\x9d\x01\x2a\x80\x02\xe0\x01" if self.key else b"\x11\x00\x00"
-            data = head + bytes(VIDEO_FRAME - len(head))
-            frame = EncodedFrame(data, codec="VP8", timestamp=3000 * number, key=self.key)
-            self.key = False
+        frame, self.key = frame_of(kind, next(self.number), self.key), self.key and kind == "audio"
         self.fans[kind].send(frame)
 
 
@@ -155,29 +168,66 @@ class RtcoreThreaded(Rtcore):
     threaded = True
 
 
-class Encoded(aiortc.MediaStreamTrack):
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.kind = kind
-        self.queue: asyncio.Queue[av.Packet[Any]] = asyncio.Queue()
+async def arriving(queue: asyncio.Queue[EncodedFrame]) -> AsyncIterator[EncodedFrame]:
+    while True:
+        yield await queue.get()
 
-    async def recv(self) -> Any:
-        return await self.queue.get()
+
+class RtcoreTracks(Server):
+    def __init__(self, stack: contextlib.AsyncExitStack) -> None:
+        super().__init__(stack)
+        self.queues: dict[str, list[asyncio.Queue[EncodedFrame]]] = {"video": [], "audio": []}
+        self.number = itertools.count()
+        self.key = True
+
+    async def join(self, audience: Audience) -> None:
+        pc = await self.stack.enter_async_context(
+            rtcore.PeerConnection(interfaces=[ADDRESS], start_bitrate=START_BITRATE)
+        )
+        for kind, queues in self.queues.items():
+            queues.append(asyncio.Queue())
+            pc.add_track(EncodedSource(arriving(queues[-1]), codec_of(kind), realtime=False))
+        await answered(pc, audience)
+
+    async def send(self, kind: str) -> None:
+        frame, self.key = frame_of(kind, next(self.number), self.key), self.key and kind == "audio"
+        for queue in self.queues[kind]:
+            queue.put_nowait(frame)
+
+
+def encoded(module: Any, kind: str) -> Any:
+    """A track of packets, in aiortc's way."""
+
+    class Encoded(module.MediaStreamTrack):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.kind = kind
+            self.queue: asyncio.Queue[av.Packet[Any]] = asyncio.Queue()
+
+        async def recv(self) -> Any:
+            return await self.queue.get()
+
+    return Encoded()
 
 
 class Aiortc(Server):
+    module: Any = aiortc
+    options: Mapping[str, Any] = {}
+
     def __init__(self, stack: contextlib.AsyncExitStack) -> None:
         super().__init__(stack)
         # It would take the 256 bits; the others have 128.
         rtcdtlstransport.SRTP_PROFILES.sort(key=lambda profile: b"128_GCM" not in profile.openssl_profile)
-        self.tracks: dict[str, list[Encoded]] = {"video": [], "audio": []}
+        self.tracks: dict[str, list[Any]] = {"video": [], "audio": []}
         self.senders: dict[str, list[Any]] = {"video": [], "audio": []}
         self.payload_types: dict[str, int] = {}
         self.number = itertools.count()
 
     async def join(self, audience: Audience) -> None:
-        pc = aiortc.RTCPeerConnection(
-            aiortc.RTCConfiguration(bundlePolicy=aiortc.RTCBundlePolicy.MAX_BUNDLE, iceServers=[])
+        module = self.module
+        pc = module.RTCPeerConnection(
+            module.RTCConfiguration(bundlePolicy=module.RTCBundlePolicy.MAX_BUNDLE, iceServers=[]),
+            **self.options,
         )
         self.stack.push_async_callback(pc.close)
         connected = asyncio.Event()
@@ -188,11 +238,11 @@ class Aiortc(Server):
                 connected.set()
 
         for kind, tracks in self.tracks.items():
-            tracks.append(Encoded(kind))
+            tracks.append(encoded(module, kind))
             self.senders[kind].append(pc.addTrack(tracks[-1]))
         await pc.setLocalDescription(await pc.createOffer())
         answer = await audience.answer(pc.localDescription.sdp)
-        await pc.setRemoteDescription(aiortc.RTCSessionDescription(answer, "answer"))
+        await pc.setRemoteDescription(module.RTCSessionDescription(answer, "answer"))
         for line, payload_type in re.findall(r"^m=(\w+) \d+ \S+ (\d+)", answer, re.MULTILINE):
             self.payload_types[line] = int(payload_type)
         await connected.wait()
@@ -203,6 +253,11 @@ class Aiortc(Server):
         packet.time_base = Fraction(1, 80)
         for track in self.tracks[kind]:
             track.queue.put_nowait(packet)
+
+
+class RtcoreAiortc(Aiortc):
+    module = rtcore.aiortc
+    options: Mapping[str, Any] = {"interfaces": [ADDRESS], "start_bitrate": START_BITRATE}
 
 
 class AiortcBare(Aiortc):
@@ -238,6 +293,8 @@ async def play(server: Server, tenths: int) -> None:
 KINDS = {
     "rtcore": Rtcore,
     "rtcore threaded": RtcoreThreaded,
+    "rtcore by tracks": RtcoreTracks,
+    "rtcore.aiortc": RtcoreAiortc,
     "aiortc": Aiortc,
     "aiortc bare": AiortcBare,
     "floor": Floor,

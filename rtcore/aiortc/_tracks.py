@@ -16,7 +16,7 @@ from rtcore.media import EncodedFrame, MediaTrack, RemoteTrack
 from rtcore.native.payload import Packetizer
 from rtcore.sdp import RtpCodec
 
-from .codecs._core import clock_time
+from .codecs._core import clock_time, ticks
 from .rtcrtpreceiver import RemoteStreamTrack
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class OutboundTrack(ReadableTrack):
             packet,
             codec=codec.name,
             timestamp=max(0, clock_time(packet, codec.clock_rate)),
-            duration=int((packet.duration or 0) * packet.time_base * codec.clock_rate),
+            duration=ticks(packet.duration, packet.time_base, codec.clock_rate) if packet.duration else 0,
             key=key,
             marker=codec.kind == "video",
         )

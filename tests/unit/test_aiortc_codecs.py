@@ -226,6 +226,7 @@ def test_the_tables_are_those_of_aiortc() -> None:
 )
 def test_time_bases(pts: int, one: Fraction, other: Fraction) -> None:
     assert convert_timebase(pts, one, other) == their_convert(pts, one, other)
+    assert _core.ticks(pts, one, other.denominator) == int(pts * one * other.denominator)
 
 
 # rtcore's own codecs and aiortc's words for them

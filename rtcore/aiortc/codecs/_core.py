@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from av.frame import Frame
     from av.packet import Packet
 
-__all__ = ["CoreDecoder", "CoreEncoder", "VideoEncoder", "clock_time"]
+    from ..mediastreams import TimeBase
+
+__all__ = ["CoreDecoder", "CoreEncoder", "VideoEncoder", "clock_time", "ticks"]
 
 PACKET_MAX = 1300
 
@@ -26,7 +28,14 @@ def clock_time(packet: Packet[Any], clock_rate: int) -> int:
     """A packet's time on an RTP clock."""
     if packet.pts is None or not packet.time_base:
         raise ValueError("a packet without a time cannot be sent")
-    return int(packet.pts * packet.time_base * clock_rate)
+    return ticks(packet.pts, packet.time_base, clock_rate)
+
+
+def ticks(time: int, base: TimeBase, clock_rate: int) -> int:
+    """`time` in units of `base`, on a clock, rounded towards zero. Without fractions: they are ten times as
+    slow, and this is per packet."""
+    scaled = time * base.numerator * clock_rate
+    return scaled // base.denominator if scaled >= 0 else -(-scaled // base.denominator)
 
 
 class CoreEncoder(Encoder):
