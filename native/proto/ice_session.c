@@ -33,6 +33,8 @@ static rt_status set_local(rt_ice_session *session, rt_span ufrag, rt_span pwd)
     free_text(session->ufrag);
     free_text(session->pwd);
     rt_hmac_free(session->local_sha1);
+    rt_hmac_free(session->local_sha256); /* of the password before; made anew when it is used */
+    session->local_sha256 = NULL;
     session->ufrag = new_ufrag;
     session->pwd = new_pwd;
     session->local_sha1 = hmac;

@@ -136,8 +136,8 @@ class Peer:
     def set_dtls_role(self, role: str) -> None:
         """Either "client" or "server"; `ConnectionError` when it is the other one already."""
     def start_sctp(self, remote_port: int, remote_max_message_size: int, *, local_port: int = 5000) -> None:
-        """Once; SCTP starts when DTLS is up. `remote_max_message_size` 0: no limit. `ValueError` the second
-        time."""
+        """Once; SCTP starts when DTLS is up. `remote_max_message_size` 0: no limit. `local_port`: our own
+        (RFC 8841 a=sctp-port). `ValueError` the second time."""
     def export_keying_material(self, label: str, size: int) -> bytes:
         """RFC 5705, without a context. `ConnectionError` before DTLS is connected."""
 

@@ -573,8 +573,8 @@ cdef class Peer(Tenant):
         check(status, "set_dtls_role")
 
     def start_sctp(self, remote_port, remote_max_message_size, *, local_port=5000):
-        """Once; SCTP starts when DTLS is up. `remote_max_message_size` 0: no limit. `ValueError` the second
-        time."""
+        """Once; SCTP starts when DTLS is up. `remote_max_message_size` 0: no limit. `local_port`: our own
+        (RFC 8841 a=sctp-port). `ValueError` the second time."""
         cdef uint16_t port = number(remote_port, 1, 65535, "remote_port")
         cdef uint16_t own_port = number(local_port, 1, 65535, "local_port")
         cdef uint32_t size = number(
